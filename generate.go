@@ -1,0 +1,3 @@
+package cloudstate
+
+//go:generate go tool -modfile=tools/go.mod buf generate
