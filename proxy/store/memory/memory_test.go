@@ -1,0 +1,56 @@
+package memory_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudstate-go/cloudstate/proxy/store"
+	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
+	"github.com/cloudstate-go/cloudstate/proxy/store/storetest"
+)
+
+func TestStore_KeepsThePromisesOfAJournal(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, "memory", func(*testing.T) store.Journal { return memory.New() })
+}
+
+func ExampleNew() {
+	ctx := context.Background()
+	journal := memory.New()
+	key := store.Key{Type: "shopping-cart", ID: "u1"}
+
+	_, err := journal.Append(ctx, store.Append{
+		Key:    key,
+		Events: [][]byte{[]byte("item added"), []byte("item removed")},
+		OpID:   store.OpID(uuid.New()),
+	})
+	if err != nil {
+		fmt.Println(err)
+	}
+	head, err := journal.Load(ctx, key, func(record store.Record) error {
+		fmt.Printf("%d: %s\n", record.Seq, record.Data)
+		return nil
+	})
+	fmt.Println("head:", head.Seq, err)
+	// Output:
+	// 1: item added
+	// 2: item removed
+	// head: 2 <nil>
+}
+
+func BenchmarkStore_Append(b *testing.B) {
+	journal := memory.New()
+	key := store.Key{Type: "shopping-cart", ID: "u1"}
+	event := make([]byte, 256)
+	var head store.Head
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		head, err = journal.Append(b.Context(), store.Append{Key: key, Expected: head, Events: [][]byte{event}, OpID: store.OpID(uuid.New())})
+		require.NoError(b, err)
+	}
+}
