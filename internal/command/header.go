@@ -1,0 +1,73 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	"github.com/cloudstate-go/cloudstate/protocol"
+)
+
+// A Header collects what a handler sets with grpc.SetHeader, which becomes the
+// metadata of its reply. It stands in for the transport stream of a gRPC call,
+// because the real one belongs to the proxy and not to the caller.
+//
+// The zero value is ready for use. A Header is not safe for concurrent use.
+type Header struct {
+	method string
+	header metadata.MD
+}
+
+// NewContext returns the context of an entity's stream as its handlers may see it:
+// without the metadata of the stream itself, and with h to take what they set.
+func (h *Header) NewContext(stream context.Context) context.Context {
+	return grpc.NewContextWithServerTransportStream(metadata.NewIncomingContext(stream, nil), h)
+}
+
+// Reset forgets what was set and begins to collect for a method.
+func (h *Header) Reset(m *Method) {
+	h.method, h.header = m.FullName, nil
+}
+
+// Method returns the full name of the method, as gRPC writes it.
+func (h *Header) Method() string { return h.method }
+
+// SetHeader adds to the metadata of the reply.
+func (h *Header) SetHeader(md metadata.MD) error {
+	h.header = metadata.Join(h.header, md)
+	return nil
+}
+
+// SendHeader is SetHeader: the metadata travels with the reply.
+func (h *Header) SendHeader(md metadata.MD) error { return h.SetHeader(md) }
+
+// SetTrailer refuses, because the protocol has no place for trailers.
+func (h *Header) SetTrailer(metadata.MD) error {
+	return fmt.Errorf("%s: a reply has no trailers in the Cloudstate protocol; use grpc.SetHeader", h.method)
+}
+
+// Metadata returns what was set, sorted by key, and nil if nothing was. Values of keys
+// that end in "-bin" become bytes.
+func (h *Header) Metadata() *protocol.Metadata {
+	if len(h.header) == 0 {
+		return nil
+	}
+	m := &protocol.Metadata{}
+	for _, key := range slices.Sorted(maps.Keys(h.header)) {
+		for _, value := range h.header[key] {
+			entry := &protocol.MetadataEntry{Key: key}
+			if strings.HasSuffix(key, binarySuffix) {
+				entry.Value = &protocol.MetadataEntry_BytesValue{BytesValue: []byte(value)}
+			} else {
+				entry.Value = &protocol.MetadataEntry_StringValue{StringValue: value}
+			}
+			m.Entries = append(m.Entries, entry)
+		}
+	}
+	return m
+}

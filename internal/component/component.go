@@ -1,0 +1,56 @@
+// Package component is what a service and its entities and actions know of each other.
+//
+// Each kind of entity turns its declarations into a [Declaration]; the service gathers
+// them by [Kind] and lets each kind register its protocol server. So the service imports
+// no kind, and a program links only those it uses.
+package component
+
+import (
+	"log/slog"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// A Component declares an entity or an action. It is implemented by the declarations of
+// the kinds and not meant to be implemented elsewhere.
+type Component interface {
+	// Declare returns the declaration as it is now, with all its mistakes.
+	Declare() *Declaration
+}
+
+// A Kind is one of the kinds of components. Kinds are compared by identity.
+type Kind struct {
+	// EntityType is the full name of the protocol service.
+	EntityType string
+	// Register registers the protocol server for the declarations of this kind.
+	Register func(registrar grpc.ServiceRegistrar, env *Env, declarations []*Declaration)
+}
+
+// A Declaration is a component as the service and its proxy see it.
+type Declaration struct {
+	Kind *Kind
+	// Service is the generated description of the gRPC service.
+	Service *grpc.ServiceDesc
+	// Descriptor is the service in the user's .proto file; nil if it is not linked in.
+	Descriptor protoreflect.ServiceDescriptor
+	// PersistenceID is the namespace of stored state; never empty for kinds with state.
+	PersistenceID string
+	// PassivateAfter is how long an entity may be idle; 0 leaves it to the proxy.
+	PassivateAfter time.Duration
+	// Mistakes are what Validate reports.
+	Mistakes []error
+	// Implementation is what Kind.Register needs to know besides.
+	Implementation any
+}
+
+// Env is what the protocol servers of all kinds share.
+type Env struct {
+	// Logger gets one record for each fault of an entity.
+	Logger *slog.Logger
+	// Unary runs around each unary handler; nil for none.
+	Unary grpc.UnaryServerInterceptor
+	// Commands counts the commands that are running.
+	Commands *Gauge
+}
