@@ -25,7 +25,7 @@ const (
 // concurrently. The zero value is not usable; use [NewCodec].
 type Codec[T any] struct {
 	url    string // what values are stored under
-	encode func(T) ([]byte, error)
+	encode func(dst []byte, v T) ([]byte, error)
 	decode func([]byte) (T, error)
 	// decoders has every name that can be read, the codec's own included.
 	decoders map[string]func([]byte) (T, error)
@@ -113,11 +113,21 @@ func (c *Codec[T]) Names() []string { return slices.Sorted(maps.Keys(c.decoders)
 // Encode returns v as an Any that shares nothing with it. It fails if v cannot be
 // encoded: a nil message, a string that is not UTF-8, a value that JSON cannot express.
 func (c *Codec[T]) Encode(v T) (*anypb.Any, error) {
-	value, err := c.encode(v)
+	value, err := c.Append(nil, v)
+	if err != nil {
+		return nil, err
+	}
+	return &anypb.Any{TypeUrl: c.url, Value: value}, nil
+}
+
+// Append appends the value that Encode would put into an Any to dst and returns the
+// extended buffer. It is for callers that reuse memory.
+func (c *Codec[T]) Append(dst []byte, v T) ([]byte, error) {
+	dst, err := c.encode(dst, v)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", c.url, err)
 	}
-	return &anypb.Any{TypeUrl: c.url, Value: value}, nil
+	return dst, nil
 }
 
 // Decode returns the value of a, which shares nothing with it. A protobuf message may
@@ -167,12 +177,12 @@ func messageCodec[T any](prototype proto.Message) *Codec[T] {
 	typ := prototype.ProtoReflect().Type()
 	return &Codec[T]{
 		url: protocol.TypeURLPrefix + string(typ.Descriptor().FullName()),
-		encode: func(v T) ([]byte, error) {
+		encode: func(dst []byte, v T) ([]byte, error) {
 			message, ok := any(v).(proto.Message)
 			if !ok || !message.ProtoReflect().IsValid() {
 				return nil, fmt.Errorf("the value is a nil %T", v)
 			}
-			return proto.MarshalOptions{Deterministic: true}.Marshal(message)
+			return proto.MarshalOptions{Deterministic: true}.MarshalAppend(dst, message)
 		},
 		decode: func(data []byte) (T, error) {
 			message := typ.New().Interface()

@@ -14,14 +14,14 @@ func jsonCodec[T any](name string) *Codec[T] {
 	return &Codec[T]{url: jsonHost + name, encode: encodeJSON[T], decode: decodeJSON[T]}
 }
 
-// encodeJSON returns v as the pseudo-message of a JSON value: field 1 is the document
+// encodeJSON appends v as the pseudo-message of a JSON value: field 1 is the document
 // (protocol section 4.3).
-func encodeJSON[T any](v T) ([]byte, error) {
+func encodeJSON[T any](dst []byte, v T) ([]byte, error) {
 	document, err := canonicalJSON(v)
 	if err != nil {
 		return nil, err
 	}
-	return protowire.AppendBytes([]byte{bytesTag}, document), nil
+	return protowire.AppendBytes(append(dst, bytesTag), document), nil
 }
 
 // canonicalJSON returns v with sorted keys and without white space, because proxies

@@ -42,22 +42,25 @@ func primitiveCodec[T any]() *Codec[T] {
 }
 
 // primitive returns a codec of functions for P, which is T.
-func primitive[T, P any](name string, encode func(P) ([]byte, error), decode func([]byte) (P, error)) *Codec[T] {
+func primitive[T, P any](name string, encode func([]byte, P) ([]byte, error), decode func([]byte) (P, error)) *Codec[T] {
 	//nolint:errcheck // T and P are the same type, which the compiler cannot see
 	return &Codec[T]{
 		url:    primitiveHost + name,
-		encode: any(encode).(func(T) ([]byte, error)),
+		encode: any(encode).(func([]byte, T) ([]byte, error)),
 		decode: any(decode).(func([]byte) (T, error)),
 	}
 }
 
 var errNotUTF8 = errors.New("the string is not valid UTF-8; store arbitrary bytes as []byte")
 
-func encodeString(v string) ([]byte, error) {
+func encodeString(dst []byte, v string) ([]byte, error) {
 	if !utf8.ValidString(v) {
 		return nil, errNotUTF8
 	}
-	return encodeBytes([]byte(v))
+	if v == "" {
+		return dst, nil // the default is omitted
+	}
+	return protowire.AppendString(append(dst, bytesTag), v), nil
 }
 
 func decodeString(data []byte) (string, error) {
@@ -71,11 +74,11 @@ func decodeString(data []byte) (string, error) {
 	return string(v), nil
 }
 
-func encodeBytes(v []byte) ([]byte, error) {
+func encodeBytes(dst []byte, v []byte) ([]byte, error) {
 	if len(v) == 0 {
-		return nil, nil // the default is omitted
+		return dst, nil // the default is omitted
 	}
-	return protowire.AppendBytes([]byte{bytesTag}, v), nil
+	return protowire.AppendBytes(append(dst, bytesTag), v), nil
 }
 
 func decodeBytes(data []byte) ([]byte, error) {
@@ -91,7 +94,7 @@ func decodeBytes(data []byte) ([]byte, error) {
 }
 
 // encodeInt32 extends the sign to 64 bits, as protobuf does.
-func encodeInt32(v int32) ([]byte, error) { return encodeInt64(int64(v)) }
+func encodeInt32(dst []byte, v int32) ([]byte, error) { return encodeInt64(dst, int64(v)) }
 
 func decodeInt32(data []byte) (int32, error) {
 	v, err := decodeInt64(data)
@@ -104,25 +107,27 @@ func decodeInt32(data []byte) (int32, error) {
 	return int32(v), nil
 }
 
-func encodeInt64(v int64) ([]byte, error) { return encodeVarint(uint64(v)) } //nolint:gosec // two's complement
+func encodeInt64(dst []byte, v int64) ([]byte, error) { return encodeVarint(dst, uint64(v)) } //nolint:gosec // two's complement
 
 func decodeInt64(data []byte) (int64, error) {
 	v, err := decodeVarint(data)
 	return int64(v), err //nolint:gosec // two's complement
 }
 
-func encodeBool(v bool) ([]byte, error) { return encodeVarint(protowire.EncodeBool(v)) }
+func encodeBool(dst []byte, v bool) ([]byte, error) {
+	return encodeVarint(dst, protowire.EncodeBool(v))
+}
 
 func decodeBool(data []byte) (bool, error) {
 	v, err := decodeVarint(data)
 	return protowire.DecodeBool(v), err
 }
 
-func encodeVarint(v uint64) ([]byte, error) {
+func encodeVarint(dst []byte, v uint64) ([]byte, error) {
 	if v == 0 {
-		return nil, nil // the default is omitted
+		return dst, nil // the default is omitted
 	}
-	return protowire.AppendVarint([]byte{varintTag}, v), nil
+	return protowire.AppendVarint(append(dst, varintTag), v), nil
 }
 
 func decodeVarint(data []byte) (uint64, error) {
@@ -135,11 +140,11 @@ func decodeVarint(data []byte) (uint64, error) {
 }
 
 // encodeFloat omits negative zero too, as Java does (protocol section 4.2).
-func encodeFloat(v float32) ([]byte, error) {
+func encodeFloat(dst []byte, v float32) ([]byte, error) {
 	if v == 0 {
-		return nil, nil
+		return dst, nil
 	}
-	return protowire.AppendFixed32([]byte{fixed32Tag}, math.Float32bits(v)), nil
+	return protowire.AppendFixed32(append(dst, fixed32Tag), math.Float32bits(v)), nil
 }
 
 func decodeFloat(data []byte) (float32, error) {
@@ -152,11 +157,11 @@ func decodeFloat(data []byte) (float32, error) {
 }
 
 // encodeDouble omits negative zero too, as Java does (protocol section 4.2).
-func encodeDouble(v float64) ([]byte, error) {
+func encodeDouble(dst []byte, v float64) ([]byte, error) {
 	if v == 0 {
-		return nil, nil
+		return dst, nil
 	}
-	return protowire.AppendFixed64([]byte{fixed64Tag}, math.Float64bits(v)), nil
+	return protowire.AppendFixed64(append(dst, fixed64Tag), math.Float64bits(v)), nil
 }
 
 func decodeDouble(data []byte) (float64, error) {

@@ -35,11 +35,10 @@ type activation[S Instance] struct {
 
 // current is the command that is being handled. Its zero value means that there is none.
 type current struct {
-	running     bool
+	answer      *answer // takes what is emitted; nil if no command is running
 	method      *command.Method
 	payload     *anypb.Any
 	commandID   int64
-	events      []*anypb.Any
 	snapshotDue bool
 	fault       *fault // raised by Emit; stands even if the handler recovers
 }
@@ -114,26 +113,37 @@ func (a *activation[S]) noHandler(event string) *fault {
 		event, a.typ.service, a.typ.knownEvents())}
 }
 
-// command handles a command and returns what to send, or why the activation ends.
-func (a *activation[S]) command(c *protocol.Command) (*eventsourcedpb.EventSourcedStreamOut, *fault) {
+// command handles a command and returns the answer, or why the activation ends.
+func (a *activation[S]) command(c *protocol.Command) (*answer, *fault) {
 	method, f := a.check(c)
 	if f != nil {
 		return nil, f
 	}
+	out := acquireAnswer()
+	if f := a.handle(method, c, out); f != nil {
+		out.free()
+		return nil, f
+	}
+	return out, nil
+}
+
+// handle handles a command that was checked, and completes its answer.
+func (a *activation[S]) handle(method *command.Method, c *protocol.Command, out *answer) *fault {
 	a.header.Reset(method)
-	a.current = current{running: true, method: method, payload: c.GetPayload(), commandID: c.GetId()}
+	a.current = current{answer: out, method: method, payload: c.GetPayload(), commandID: c.GetId()}
 	returned, err, f := a.call(c)
 	done := a.current
 	a.current = current{}
 	switch {
 	case f != nil:
-		return nil, f
+		return f
 	case done.fault != nil:
-		return nil, done.fault
+		return done.fault
 	case a.applying:
-		return nil, unexpected(c.GetId(), errors.New("an event handler panicked, and the command handler recovered; the state cannot be trusted"))
+		return unexpected(c.GetId(), errors.New("an event handler panicked, and the command handler recovered; the state cannot be trusted"))
 	case err != nil:
-		return a.fail(err, &done), nil
+		a.fail(err, &done)
+		return nil
 	}
 	return a.reply(returned, &done)
 }
@@ -188,32 +198,32 @@ func (a *activation[S]) decodePayload(request any) error {
 // fail answers a command whose handler returned an error. Nothing that the command has
 // done may stick: the proxy restarts the entity if it has emitted events (protocol
 // section 3.3.3, decision A-23).
-func (a *activation[S]) fail(err error, done *current) *eventsourcedpb.EventSourcedStreamOut {
+func (a *activation[S]) fail(err error, done *current) {
 	failure := command.Failure(done.commandID, err)
-	failure.Restart = len(done.events) > 0
+	failure.Restart = len(done.answer.reply.GetEvents()) > 0
 	a.spent = failure.Restart
-	return failureOut(done.commandID, failure)
+	done.answer.setFailure(failure)
 }
 
 // reply answers a command whose handler returned no error.
-func (a *activation[S]) reply(returned any, done *current) (*eventsourcedpb.EventSourcedStreamOut, *fault) {
-	payload, err := done.method.Reply(returned)
+func (a *activation[S]) reply(returned any, done *current) *fault {
+	answer := done.answer
+	values, err := done.method.AppendReply(answer.values, returned)
 	if errors.Is(err, command.ErrNoReply) {
-		return nil, unexpected(0, err)
+		return unexpected(0, err)
 	}
 	if err != nil {
-		return nil, unexpected(done.commandID, err)
+		return unexpected(done.commandID, err)
 	}
-	out, reply := replyOut(done.commandID, payload, a.header.Metadata())
-	reply.Events = done.events
+	answer.setReply(done.commandID, done.method.ReplyURL, values, a.header.Metadata())
 	if done.snapshotDue {
 		snapshot, f := a.takeSnapshot()
 		if f != nil {
-			return nil, f
+			return f
 		}
-		reply.Snapshot = snapshot
+		answer.reply.Snapshot = snapshot
 	}
-	return out, nil
+	return nil
 }
 
 func (a *activation[S]) takeSnapshot() (snapshot *anypb.Any, f *fault) {
@@ -231,18 +241,18 @@ func (a *activation[S]) takeSnapshot() (snapshot *anypb.Any, f *fault) {
 
 // emit implements [Base.Emit] for one event.
 func (a *activation[S]) emit(event any) {
-	if !a.current.running || a.applying {
+	if a.current.answer == nil || a.applying {
 		panic(misuse("Emit")) //nolint:forbidigo // a mistake in the program that cannot be returned
 	}
 	for _, h := range a.typ.events {
-		payload, matches, err := h.encode(event)
+		values, matches, err := h.appendTo(a.current.answer.values, event)
 		if !matches {
 			continue
 		}
 		if err != nil {
 			a.raise(unexpected(a.current.commandID, fmt.Errorf("emit event %d of %q: %w", a.sequence+1, a.id, err)))
 		}
-		a.current.events = append(a.current.events, payload)
+		a.current.answer.addEvent(h.url, values)
 		a.sequence++
 		if every := a.typ.snapshotEvery; every > 0 && a.sequence%every == 0 {
 			a.current.snapshotDue = true

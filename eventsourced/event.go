@@ -19,10 +19,12 @@ type Event[S Instance] struct {
 type eventHandler[S Instance] struct {
 	event reflect.Type
 	names []string // everything that is replayed into it
-	// encode returns the payload of an event, and false if it is of another type.
-	encode func(event any) (*anypb.Any, bool, error)
-	apply  func(instance S, event any)
-	decode func(payload *anypb.Any) (any, error)
+	url   string   // what new events are stored under
+	// appendTo appends the encoding of an event to dst, and returns false if the event is
+	// of another type.
+	appendTo func(dst []byte, event any) ([]byte, bool, error)
+	apply    func(instance S, event any)
+	decode   func(payload *anypb.Any) (any, error)
 }
 
 // On declares that apply handles events of type E: when they are emitted, and again
@@ -45,15 +47,16 @@ func On[S Instance, E any](apply func(S, E), options ...entity.CodecOption) Even
 	return Event[S]{handler: &eventHandler[S]{
 		event: reflect.TypeFor[E](),
 		names: codec.Names(),
-		encode: func(event any) (*anypb.Any, bool, error) {
+		url:   codec.TypeURL(),
+		appendTo: func(dst []byte, event any) ([]byte, bool, error) {
 			e, ok := event.(E)
 			if !ok {
-				return nil, false, nil
+				return dst, false, nil
 			}
-			payload, err := codec.Encode(e)
-			return payload, true, err
+			dst, err := codec.Append(dst, e)
+			return dst, true, err
 		},
-		apply:  func(instance S, event any) { apply(instance, event.(E)) }, //nolint:errcheck // encode or decode has seen it
+		apply:  func(instance S, event any) { apply(instance, event.(E)) }, //nolint:errcheck // appendTo or decode has seen it
 		decode: func(payload *anypb.Any) (any, error) { return codec.Decode(payload) },
 	}}
 }

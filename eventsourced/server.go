@@ -1,6 +1,7 @@
 package eventsourced
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -35,31 +36,35 @@ func register(registrar grpc.ServiceRegistrar, env *component.Env, declarations 
 func (s *server) Handle(stream eventsourcedpb.EventSourced_HandleServer) error {
 	session := session{types: s.types, env: s.env}
 	defer session.close()
+	ctx := stream.Context()
+	var in eventsourcedpb.EventSourcedStreamIn // receiving resets it; nothing keeps it
 	for {
-		in, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
+		if err := stream.RecvMsg(&in); err != nil {
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
 			return err
 		}
-		last, err := s.answer(stream, &session, in)
-		if last || err != nil {
+		over, err := s.handle(ctx, stream, &session, &in)
+		if over || err != nil {
 			return err
 		}
 	}
 }
 
-// answer handles a message and sends the answer, if there is one. The service waits for
-// it before it stops.
-func (s *server) answer(stream eventsourcedpb.EventSourced_HandleServer, session *session, in *eventsourcedpb.EventSourcedStreamIn) (last bool, err error) {
-	if !s.env.Commands.Begin() {
-		return true, status.Error(codes.Unavailable, "the service is stopping")
+// handle handles a message and sends the answer, if there is one. The service waits for
+// commands before it stops.
+func (s *server) handle(ctx context.Context, stream grpc.ServerStream, session *session, in *eventsourcedpb.EventSourcedStreamIn) (over bool, err error) {
+	if in.GetCommand() != nil {
+		if !s.env.Commands.Begin() {
+			return true, status.Error(codes.Unavailable, "the service is stopping")
+		}
+		defer s.env.Commands.End()
 	}
-	defer s.env.Commands.End()
-	out, last := session.handle(stream.Context(), in)
+	out, over := session.handle(ctx, in)
 	if out == nil {
-		return last, nil
+		return over, nil
 	}
-	return last || s.env.Commands.Closed(), stream.Send(out)
+	defer out.free()
+	return over || s.env.Commands.Closed(), stream.SendMsg(&out.out)
 }

@@ -17,7 +17,7 @@ type activator interface {
 // activity is an activation, whatever the Go type of its entity is.
 type activity interface {
 	event(event *eventsourcedpb.EventSourcedEvent) *fault
-	command(command *protocol.Command) (*eventsourcedpb.EventSourcedStreamOut, *fault)
+	command(command *protocol.Command) (*answer, *fault)
 	release()
 }
 
@@ -32,61 +32,59 @@ type session struct {
 	service, entityID string
 }
 
-// handle takes the next message of the proxy. It returns the answer, or nil if the message
-// has none, and whether that answer is the last one.
-func (s *session) handle(ctx context.Context, in *eventsourcedpb.EventSourcedStreamIn) (out *eventsourcedpb.EventSourcedStreamOut, last bool) {
-	var f *fault
-	switch m := in.GetMessage().(type) {
-	case *eventsourcedpb.EventSourcedStreamIn_Command:
-		if s.active == nil {
-			f = errNoInit
-			break
-		}
-		if out, f = s.active.command(m.Command); f != nil {
-			return s.end(ctx, f, m.Command.GetName()), true
-		}
+var (
+	errNoInit = protocolFault(0, "Expected Init message")
+	errEmpty  = protocolFault(0, "Received empty/unknown message")
+)
+
+// handle takes the next message of the proxy. It returns the answer, which the caller must
+// free, or nil if the message has none, and whether the session is over.
+func (s *session) handle(ctx context.Context, in *eventsourcedpb.EventSourcedStreamIn) (out *answer, over bool) {
+	out, f := s.dispatch(ctx, in)
+	if f == nil {
 		return out, false
-	case *eventsourcedpb.EventSourcedStreamIn_Event:
-		if s.active == nil {
-			f = errNoInit
-			break
-		}
-		f = s.active.event(m.Event)
-	case *eventsourcedpb.EventSourcedStreamIn_Init:
-		f = s.init(ctx, m.Init)
-	default:
-		f = protocolFault(0, "Received empty/unknown message")
-		if s.active == nil {
-			f = errNoInit
-		}
 	}
-	if f != nil {
-		return s.end(ctx, f, ""), true
-	}
-	return nil, false
+	s.log(ctx, f, in.GetCommand().GetName())
+	out = acquireAnswer()
+	out.setFault(f)
+	return out, true
 }
 
-var errNoInit = protocolFault(0, "Expected Init message")
+func (s *session) dispatch(ctx context.Context, in *eventsourcedpb.EventSourcedStreamIn) (*answer, *fault) {
+	m := in.GetMessage()
+	if init, ok := m.(*eventsourcedpb.EventSourcedStreamIn_Init); ok {
+		return nil, s.init(ctx, init.Init)
+	}
+	if s.active == nil {
+		return nil, errNoInit
+	}
+	switch m := m.(type) {
+	case *eventsourcedpb.EventSourcedStreamIn_Command:
+		return s.active.command(m.Command)
+	case *eventsourcedpb.EventSourcedStreamIn_Event:
+		return nil, s.active.event(m.Event)
+	}
+	return nil, errEmpty
+}
 
-func (s *session) init(ctx context.Context, init *eventsourcedpb.EventSourcedInit) (f *fault) {
+func (s *session) init(ctx context.Context, init *eventsourcedpb.EventSourcedInit) *fault {
 	if s.active != nil {
 		return protocolFault(0, "Entity already inited")
 	}
 	s.service, s.entityID = init.GetServiceName(), init.GetEntityId()
-	typ := s.types[init.GetServiceName()]
+	typ := s.types[s.service]
 	if typ == nil {
-		return protocolFault(0, "Service not found: %s", init.GetServiceName())
+		return protocolFault(0, "Service not found: %s", s.service)
 	}
 	active, f := typ.activate(ctx, s.env, init)
-	if f != nil {
-		return f
+	if f == nil {
+		s.active = active
 	}
-	s.active = active
-	return nil
+	return f
 }
 
-// end logs why the stream ends, once, and returns the message that says so.
-func (s *session) end(ctx context.Context, f *fault, command string) *eventsourcedpb.EventSourcedStreamOut {
+// log records why the stream ends. It is the only record of it on this side.
+func (s *session) log(ctx context.Context, f *fault, command string) {
 	attrs := []slog.Attr{
 		slog.String("service", s.service), slog.String("entity", s.entityID), slog.String("command", command),
 		slog.String("error", f.description),
@@ -94,8 +92,7 @@ func (s *session) end(ctx context.Context, f *fault, command string) *eventsourc
 	if f.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(f.stack)))
 	}
-	s.env.Logger.LogAttrs(ctx, slog.LevelError, "event sourced entity failed; the proxy drops it and reloads it for the next command", attrs...)
-	return faultOut(f)
+	s.env.Logger.LogAttrs(ctx, slog.LevelError, "event sourced entity failed; it is dropped, and reloaded for its next command", attrs...)
 }
 
 // close ends the session after the stream has ended.

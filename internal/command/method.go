@@ -8,11 +8,12 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/known/anypb"
-	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 )
+
+// emptyName is the full name of google.protobuf.Empty.
+const emptyName = "google.protobuf.Empty"
 
 // A Method is a unary method of a service, ready to be called with the payload of a
 // command.
@@ -21,16 +22,17 @@ type Method struct {
 	Name string
 	// FullName is the name that interceptors see: "/package.Service/Method".
 	FullName string
+	// ReplyURL is the type URL of replies.
+	ReplyURL string
 
 	handler grpc.MethodHandler
 	input   protoreflect.MessageDescriptor
 	output  protoreflect.MessageDescriptor
-	// inputURL and outputURL are computed once, because comparing them is all that
-	// happens to them for each command.
-	inputURL, outputURL string
-	// empty is the reply of a handler that returns nothing, where the method promises
-	// google.protobuf.Empty.
-	empty *anypb.Any
+	// inputURL is computed once, because comparing it is all that happens to it for each
+	// command.
+	inputURL string
+	// returnsEmpty is whether the method promises google.protobuf.Empty.
+	returnsEmpty bool
 }
 
 // Methods returns the unary methods of a service by name.
@@ -38,19 +40,16 @@ func Methods(desc *grpc.ServiceDesc, service protoreflect.ServiceDescriptor) map
 	methods := make(map[string]*Method, len(desc.Methods))
 	for _, d := range desc.Methods {
 		m := service.Methods().ByName(protoreflect.Name(d.MethodName))
-		method := &Method{
-			Name:      d.MethodName,
-			FullName:  fmt.Sprintf("/%s/%s", desc.ServiceName, d.MethodName),
-			handler:   d.Handler,
-			input:     m.Input(),
-			output:    m.Output(),
-			inputURL:  protocol.TypeURLPrefix + string(m.Input().FullName()),
-			outputURL: protocol.TypeURLPrefix + string(m.Output().FullName()),
+		methods[d.MethodName] = &Method{
+			Name:         d.MethodName,
+			FullName:     fmt.Sprintf("/%s/%s", desc.ServiceName, d.MethodName),
+			ReplyURL:     protocol.TypeURLPrefix + string(m.Output().FullName()),
+			handler:      d.Handler,
+			input:        m.Input(),
+			output:       m.Output(),
+			inputURL:     protocol.TypeURLPrefix + string(m.Input().FullName()),
+			returnsEmpty: m.Output().FullName() == emptyName,
 		}
-		if m.Output().FullName() == (&emptypb.Empty{}).ProtoReflect().Descriptor().FullName() {
-			method.empty = &anypb.Any{TypeUrl: method.outputURL}
-		}
-		methods[d.MethodName] = method
 	}
 	return methods
 }
@@ -65,11 +64,11 @@ func (m *Method) Call(ctx context.Context, instance any, decode func(any) error,
 // although its method promises one (protocol section 3.3.3).
 var ErrNoReply = errors.New("No reply or forward returned by command handler!") //nolint:revive,staticcheck // the text is the protocol's
 
-// Reply encodes what a handler has returned. Nothing is enough where the method
-// promises google.protobuf.Empty.
-func (m *Method) Reply(returned any) (*anypb.Any, error) {
+// AppendReply appends the encoding of what a handler has returned to dst, and returns the
+// extended buffer. Nothing is enough where the method promises google.protobuf.Empty.
+func (m *Method) AppendReply(dst []byte, returned any) ([]byte, error) {
 	if returned == nil {
-		return m.emptyReply()
+		return dst, m.checkNothing()
 	}
 	reply, ok := returned.(proto.Message)
 	if !ok {
@@ -79,19 +78,20 @@ func (m *Method) Reply(returned any) (*anypb.Any, error) {
 	if r.Descriptor() != m.output && r.Descriptor().FullName() != m.output.FullName() {
 		return nil, fmt.Errorf("%s: replied with %s, want %s", m.FullName, r.Descriptor().FullName(), m.output.FullName())
 	}
-	if !r.IsValid() || m.empty != nil {
-		return m.emptyReply()
+	if !r.IsValid() {
+		return dst, m.checkNothing()
 	}
-	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(reply)
+	dst, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(dst, reply)
 	if err != nil {
 		return nil, fmt.Errorf("%s: encode the reply: %w", m.FullName, err)
 	}
-	return &anypb.Any{TypeUrl: m.outputURL, Value: value}, nil
+	return dst, nil
 }
 
-func (m *Method) emptyReply() (*anypb.Any, error) {
-	if m.empty == nil {
-		return nil, ErrNoReply
+// checkNothing returns an error unless m may reply with nothing.
+func (m *Method) checkNothing() error {
+	if m.returnsEmpty {
+		return nil
 	}
-	return m.empty, nil
+	return ErrNoReply
 }
