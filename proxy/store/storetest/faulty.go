@@ -116,11 +116,11 @@ func (f *Faulty) Resolve(ctx context.Context, key store.Key, op store.OpID) (sto
 func (f *Faulty) Load(ctx context.Context, key store.Key, fn func(store.Record) error) (store.Head, error) {
 	fault := f.take(FailLoad, FailLoadLate)
 	if fault == FailLoad {
-		return store.Head{}, fmt.Errorf("load %v: %w", key, ErrInjected)
+		return store.Head{}, fmt.Errorf("read: %w", ErrInjected)
 	}
 	head, err := f.journal.Load(ctx, key, fn)
 	if err == nil && fault == FailLoadLate {
-		return store.Head{}, fmt.Errorf("load %v: %w", key, ErrInjected)
+		return store.Head{}, fmt.Errorf("read: %w", ErrInjected)
 	}
 	return head, err
 }

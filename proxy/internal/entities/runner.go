@@ -1,0 +1,138 @@
+package entities
+
+import (
+	"context"
+	"time"
+
+	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+)
+
+// A runner runs one entity, one activation after the other, in one goroutine.
+type runner struct {
+	entity
+
+	entities *EventSourced
+	queue    *queue
+}
+
+func newRunner(entities *EventSourced, of entity) *runner {
+	return &runner{entity: of, entities: entities, queue: newQueue()}
+}
+
+// run activates the entity for as long as there is a reason to.
+func (r *runner) run(ctx context.Context) {
+	for {
+		restart := r.activate(ctx)
+		if !restart && r.entities.retire(r) {
+			return
+		}
+	}
+}
+
+// activate runs one activation, from opening its stream until the user function has
+// ended it. It returns true if the entity asked to be restarted.
+func (r *runner) activate(ctx context.Context) bool {
+	r.queue.begin()
+	defer r.queue.end()
+	if r.entities.closing() {
+		r.queue.seal() // nothing comes after what waits now
+	}
+	a, crash := r.open(ctx)
+	if crash != nil {
+		r.crash(ctx, nil, crash)
+		return false
+	}
+	restart, clean := r.serve(ctx, a)
+	if err := a.end(r.entities.config.RelayTimeout); err != nil && clean && ctx.Err() == nil {
+		r.report(ctx, nil, err)
+	}
+	return restart && !r.entities.closing()
+}
+
+// serve recovers the entity and sends it commands until it crashes, must be
+// restarted, or has to leave memory. It returns whether the entity must be restarted,
+// and whether it did not crash.
+func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool) {
+	if crash := r.recover(ctx, a); crash != nil {
+		r.crash(ctx, nil, crash)
+		return false, false
+	}
+	timeout := r.passivationTimeout()
+	idle := time.NewTimer(timeout)
+	defer idle.Stop()
+	for {
+		p, last := r.queue.pop()
+		switch {
+		case last:
+			return false, true
+		case p == nil:
+			select {
+			case <-r.queue.ready:
+			case <-idle.C:
+				return false, true
+			case out := <-a.outputs:
+				r.crash(ctx, nil, out.crash(noCommand))
+				return false, false
+			}
+		case !p.abandoned():
+			restart, crash := r.execute(ctx, a, p)
+			if crash != nil {
+				r.crash(ctx, p, crash)
+				return false, false
+			}
+			if restart {
+				return true, true
+			}
+			idle.Reset(timeout)
+		}
+	}
+}
+
+// passivationTimeout returns when the entity leaves memory if it is idle.
+func (r *runner) passivationTimeout() time.Duration {
+	if r.service.PassivationTimeout > 0 {
+		return r.service.PassivationTimeout
+	}
+	return r.entities.config.PassivationTimeout
+}
+
+// execute sends a command, waits for the reply, stores what it says, and finishes
+// the command. It returns whether the entity must be restarted.
+func (r *runner) execute(ctx context.Context, a *activation, p *pending) (bool, *crash) {
+	a.lastCommand++
+	if err := a.send(&eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Command{Command: r.command(a.lastCommand, p.command)}}); err != nil {
+		return false, a.why(err)
+	}
+	out := <-a.outputs
+	reply := out.message.GetReply()
+	if reply == nil || reply.GetCommandId() != a.lastCommand {
+		return false, out.crash(a.lastCommand)
+	}
+	failure := reply.GetClientAction().GetFailure()
+	if violation := violation(reply); violation != nil {
+		r.report(ctx, p, violation)
+	}
+	if failure == nil && len(reply.GetEvents()) > 0 {
+		if err := r.commit(ctx, a, reply); err != nil {
+			return false, newCrash(textFailure, err)
+		}
+	}
+	p.finish(outcome{response: &routing.Response{Action: reply.GetClientAction(), SideEffects: reply.GetSideEffects()}})
+	return failure.GetRestart(), nil
+}
+
+// command returns the message for a command.
+func (r *runner) command(id int64, command *routing.Command) *protocol.Command {
+	message := &protocol.Command{
+		EntityId: r.id,
+		Id:       id,
+		Name:     command.Method.Name,
+		Payload:  command.Payload,
+	}
+	if r.entities.config.Metadata {
+		message.Metadata = command.Metadata
+	}
+	return message
+}

@@ -1,0 +1,132 @@
+// Package routing carries out commands: it finds the component that handles one,
+// and does what the component's response asks for, side effects and forwards
+// included (protocol section 7).
+//
+// Every kind of entity, and actions, are implementations of [Kind], registered at a
+// [Router] under their entity type. A kind knows nothing of the others, nor of
+// clients: it produces responses, and the router does the rest.
+package routing
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
+)
+
+// MaxHops is how many forwards and side effects may follow from one another until
+// they are taken for a loop (protocol section 7.2).
+const MaxHops = 64
+
+// A Command is a call of a method, on its way to a component.
+type Command struct {
+	// Method is what is called.
+	Method *spec.Method
+	// Payload is the request. Never nil.
+	Payload *anypb.Any
+	// Metadata came with the call. Nil for none. Whether it is passed on is up to the
+	// kind.
+	Metadata *protocol.Metadata
+
+	cause *cause
+}
+
+// A Response is what a component answers after its state is safe.
+type Response struct {
+	// Action is for the client. It may be nil or empty: then the client gets nothing.
+	Action *protocol.ClientAction
+	// SideEffects come before the action.
+	SideEffects []*protocol.SideEffect
+}
+
+// A Kind carries out the commands of one kind of component.
+type Kind interface {
+	// Handle carries out a command and passes each response to respond, in order. It
+	// returns the error of respond, or its own when the component could not answer: a
+	// gRPC status that the client gets.
+	Handle(ctx context.Context, command *Command, respond func(*Response) error) error
+}
+
+// A Router carries out commands. It is used concurrently once its kinds are
+// registered.
+type Router struct {
+	spec     *spec.Spec
+	reporter *Reporter
+	kinds    map[string]Kind
+	tasks    tasks
+}
+
+// New returns a router for the services of a user function.
+func New(services *spec.Spec, reporter *Reporter) *Router {
+	return &Router{spec: services, reporter: reporter, kinds: map[string]Kind{}}
+}
+
+// Register lets a kind handle the services of an entity type.
+func (r *Router) Register(entityType string, kind Kind) {
+	r.kinds[entityType] = kind
+}
+
+// Call carries out a command for a client, passes the replies to send, and returns
+// a gRPC status. It may return while the command goes on, for the context's or the
+// component's reasons; send is not called after that.
+func (r *Router) Call(ctx context.Context, command *Command, send func(*protocol.Reply) error) error {
+	return r.tasks.do(func() error {
+		c := &client{router: r, method: command.Method, send: send}
+		if err := r.dispatch(ctx, command, c); err != nil {
+			return err
+		}
+		return c.end()
+	})
+}
+
+// Complete does what a response asks for when the client does not wait for it any
+// more: side effects, and the forward. It does not block.
+func (r *Router) Complete(ctx context.Context, command *Command, response *Response) {
+	ctx = context.WithoutCancel(ctx)
+	r.tasks.start(func() {
+		if err := r.respond(ctx, command, response, nobody{}); err != nil {
+			r.reporter.Report(ctx, Fault{Service: command.Method.Service.Name, Command: command.Method.Name, Err: fmt.Errorf("forward of a command that its client had given up: %w", err)})
+		}
+	})
+}
+
+// Wait waits until every call and everything that was started for it has ended.
+func (r *Router) Wait(ctx context.Context) error {
+	return r.tasks.wait(ctx)
+}
+
+// dispatch lets the kind of a command handle it.
+func (r *Router) dispatch(ctx context.Context, command *Command, to audience) error {
+	service := command.Method.Service
+	kind := r.kinds[service.EntityType]
+	if kind == nil {
+		return status.Errorf(codes.Unimplemented, "%s has the entity type %s, which this proxy does not serve", service.Name, service.EntityType)
+	}
+	return kind.Handle(ctx, command, func(response *Response) error {
+		return r.respond(ctx, command, response, to)
+	})
+}
+
+// respond does what a response asks for. From here on the command has happened, so
+// the client can leave without stopping anything.
+func (r *Router) respond(ctx context.Context, command *Command, response *Response, to audience) error {
+	ctx = context.WithoutCancel(ctx)
+	for _, effect := range response.SideEffects {
+		r.sideEffect(ctx, command, effect)
+	}
+	switch action := response.Action.GetAction().(type) {
+	case *protocol.ClientAction_Reply:
+		return to.reply(action.Reply)
+	case *protocol.ClientAction_Failure:
+		return to.failure(action.Failure)
+	case *protocol.ClientAction_Forward:
+		return r.forward(ctx, command, action.Forward, to)
+	default:
+		return nil
+	}
+}

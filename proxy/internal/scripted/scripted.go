@@ -1,0 +1,159 @@
+// Package scripted is a user function for tests, which says nothing on its own: the
+// test takes each message that the proxy sends, and decides what comes back.
+//
+//	uf := scripted.New(t)
+//	stream := uf.Accept()
+//	stream.RequireInit("u1")
+//	command := stream.RequireCommand(1, "Ask")
+//	stream.Reply(command, scripted.Answer("hello"))
+//	stream.RequireHalfClosed()
+//	stream.End(nil)
+//
+// It is reached over memory, and works in a bubble of testing/synctest. A test that
+// waits for what never comes fails by the timeout of go test, whose stack traces say
+// where, or in a bubble as a deadlock.
+package scripted
+
+import (
+	"context"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
+)
+
+// A UserFunction is a scripted user function with the services of [Spec].
+type UserFunction struct {
+	protocol.UnimplementedEntityDiscoveryServer
+	eventsourcedpb.UnimplementedEventSourcedServer
+
+	t        testing.TB
+	spec     *protocol.EntitySpec
+	listener *bufconn.Listener
+	server   *grpc.Server
+	stopped  context.CancelFunc
+	done     <-chan struct{}
+	streams  chan *Stream
+	reports  chan string
+}
+
+// New returns a user function that does not listen yet.
+func New(t testing.TB) *UserFunction {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	return &UserFunction{
+		t:        t,
+		spec:     Spec(t),
+		listener: bufconn.Listen(1 << 20),
+		stopped:  cancel,
+		done:     ctx.Done(),
+		streams:  make(chan *Stream),
+		reports:  make(chan string, 1000),
+	}
+}
+
+// Start returns a user function that runs until the test ends, and a connection to
+// it.
+func Start(t testing.TB) (*UserFunction, *grpc.ClientConn) {
+	t.Helper()
+	u := New(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- u.Serve(ctx, u.listener) }()
+	conn, err := grpc.NewClient("passthrough:///scripted",
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return u.listener.DialContext(ctx) }))
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, conn.Close())
+		cancel()
+		require.NoError(t, <-served)
+	})
+	return u, conn
+}
+
+// Serve serves the user function until the context ends.
+func (u *UserFunction) Serve(ctx context.Context, listener net.Listener) error {
+	u.server = grpc.NewServer(grpc.WaitForHandlers(true))
+	protocol.RegisterEntityDiscoveryServer(u.server, u)
+	eventsourcedpb.RegisterEventSourcedServer(u.server, u)
+	stop := context.AfterFunc(ctx, func() {
+		u.stopped()
+		u.server.Stop()
+	})
+	defer stop()
+	if err := u.server.Serve(listener); err != nil && ctx.Err() == nil {
+		return err
+	}
+	u.server.Stop() // waits for handlers
+	return nil
+}
+
+// Change lets a test change the spec before it is discovered.
+func (u *UserFunction) Change(change func(*protocol.EntitySpec)) {
+	change(u.spec)
+}
+
+// Discover implements the discovery service.
+func (u *UserFunction) Discover(context.Context, *protocol.ProxyInfo) (*protocol.EntitySpec, error) {
+	return u.spec, nil
+}
+
+// ReportError implements the discovery service.
+func (u *UserFunction) ReportError(_ context.Context, report *protocol.UserFunctionError) (*emptypb.Empty, error) {
+	u.reports <- report.GetMessage()
+	return &emptypb.Empty{}, nil
+}
+
+// Handle implements the event sourced protocol: a stream waits for the test.
+func (u *UserFunction) Handle(server eventsourcedpb.EventSourced_HandleServer) error {
+	s := &Stream{t: u.t, server: server, inputs: make(chan *eventsourcedpb.EventSourcedStreamIn), result: make(chan error, 1)}
+	go s.receive() // ends with the context of the stream, which ends with this call
+	select {
+	case u.streams <- s:
+	case <-u.done:
+		return nil
+	case <-server.Context().Done():
+		return nil
+	}
+	select {
+	case err := <-s.result:
+		return err
+	case <-u.done:
+		return nil
+	case <-server.Context().Done():
+		return nil
+	}
+}
+
+// Accept waits for the next stream that the proxy opens.
+func (u *UserFunction) Accept() *Stream {
+	return <-u.streams
+}
+
+// Next waits like Accept; it returns false when the user function has been stopped.
+func (u *UserFunction) Next() (*Stream, bool) {
+	select {
+	case stream := <-u.streams:
+		return stream, true
+	case <-u.done:
+		return nil, false
+	}
+}
+
+// Report waits for the next error that the proxy reports.
+func (u *UserFunction) Report() string {
+	return <-u.reports
+}
+
+// Reports returns how many reports have not been read.
+func (u *UserFunction) Reports() int {
+	return len(u.reports)
+}

@@ -1,0 +1,128 @@
+package scripted
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protodesc"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/annotations"
+	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
+)
+
+// The services that a scripted user function has, both event sourced. Each has the
+// methods Ask, which returns an answer, and Tell, which returns nothing.
+const (
+	First  = "scripted.First"
+	Second = "scripted.Second"
+)
+
+// PersistenceID returns the namespace of the events of a service.
+func PersistenceID(service string) string {
+	return service + " journal"
+}
+
+// Spec returns what a scripted user function says of itself.
+func Spec(t testing.TB) *protocol.EntitySpec {
+	t.Helper()
+	set := &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
+		protodesc.ToFileDescriptorProto(descriptorpb.File_google_protobuf_descriptor_proto),
+		protodesc.ToFileDescriptorProto(annotations.File_cloudstate_entity_key_proto),
+		protodesc.ToFileDescriptorProto(emptypb.File_google_protobuf_empty_proto),
+		file(),
+	}}
+	encoded, err := proto.Marshal(set)
+	require.NoError(t, err)
+	return &protocol.EntitySpec{
+		Proto: encoded,
+		Entities: []*protocol.Entity{
+			{EntityType: eventsourcedpb.EventSourced_ServiceDesc.ServiceName, ServiceName: First, PersistenceId: PersistenceID(First)},
+			{EntityType: eventsourcedpb.EventSourced_ServiceDesc.ServiceName, ServiceName: Second, PersistenceId: PersistenceID(Second)},
+		},
+		ServiceInfo: &protocol.ServiceInfo{
+			ServiceName:          "scripted",
+			ProtocolMajorVersion: protocol.MajorVersion,
+			ProtocolMinorVersion: protocol.MinorVersion,
+		},
+	}
+}
+
+// file returns the .proto file of the services.
+func file() *descriptorpb.FileDescriptorProto {
+	field := func(number int32, name string, key bool) *descriptorpb.FieldDescriptorProto {
+		f := &descriptorpb.FieldDescriptorProto{
+			Name:     new(name),
+			JsonName: new(name),
+			Number:   new(number),
+			Label:    descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+			Type:     descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
+		}
+		if key {
+			f.Options = &descriptorpb.FieldOptions{}
+			proto.SetExtension(f.Options, annotations.E_EntityKey, true)
+		}
+		return f
+	}
+	service := func(name string) *descriptorpb.ServiceDescriptorProto {
+		return &descriptorpb.ServiceDescriptorProto{Name: new(name), Method: []*descriptorpb.MethodDescriptorProto{
+			{Name: new("Ask"), InputType: new(".scripted.Question"), OutputType: new(".scripted.Answer")},
+			{Name: new("Tell"), InputType: new(".scripted.Question"), OutputType: new(".google.protobuf.Empty")},
+		}}
+	}
+	return &descriptorpb.FileDescriptorProto{
+		Name:       new("scripted.proto"),
+		Package:    new("scripted"),
+		Syntax:     new("proto3"),
+		Dependency: []string{annotations.File_cloudstate_entity_key_proto.Path(), emptypb.File_google_protobuf_empty_proto.Path()},
+		MessageType: []*descriptorpb.DescriptorProto{
+			{Name: new("Question"), Field: []*descriptorpb.FieldDescriptorProto{field(1, "id", true), field(2, "text", false)}},
+			{Name: new("Answer"), Field: []*descriptorpb.FieldDescriptorProto{field(1, "text", false)}},
+		},
+		Service: []*descriptorpb.ServiceDescriptorProto{service("First"), service("Second")},
+	}
+}
+
+// QuestionURL is the type URL of what every method takes.
+const QuestionURL = protocol.TypeURLPrefix + "scripted.Question"
+
+// Question returns the input of a method: the entity, and a text.
+func Question(id, text string) *anypb.Any {
+	value := protowire.AppendTag(nil, 1, protowire.BytesType)
+	value = protowire.AppendString(value, id)
+	value = protowire.AppendTag(value, 2, protowire.BytesType)
+	return &anypb.Any{TypeUrl: QuestionURL, Value: protowire.AppendString(value, text)}
+}
+
+// Answer returns the output of Ask.
+func Answer(text string) *anypb.Any {
+	value := protowire.AppendTag(nil, 1, protowire.BytesType)
+	return &anypb.Any{TypeUrl: protocol.TypeURLPrefix + "scripted.Answer", Value: protowire.AppendString(value, text)}
+}
+
+// Nothing returns the output of Tell.
+func Nothing() *anypb.Any {
+	return &anypb.Any{TypeUrl: protocol.TypeURLPrefix + "google.protobuf.Empty"}
+}
+
+// Event returns an event that only a test understands.
+func Event(text string) *anypb.Any {
+	return &anypb.Any{TypeUrl: "json.cloudstate.io/event", Value: []byte(text)}
+}
+
+// Replied returns the client action of a reply.
+func Replied(payload *anypb.Any) *protocol.ClientAction {
+	return &protocol.ClientAction{Action: &protocol.ClientAction_Reply{Reply: &protocol.Reply{Payload: payload}}}
+}
+
+// Forwarded returns the client action of a forward.
+func Forwarded(service, command string, payload *anypb.Any) *protocol.ClientAction {
+	return &protocol.ClientAction{Action: &protocol.ClientAction_Forward{
+		Forward: &protocol.Forward{ServiceName: service, CommandName: command, Payload: payload},
+	}}
+}

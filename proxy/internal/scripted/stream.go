@@ -1,0 +1,132 @@
+package scripted
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
+)
+
+// A Stream is one activation of one entity, as the user function sees it.
+type Stream struct {
+	t      testing.TB
+	server eventsourcedpb.EventSourced_HandleServer
+	inputs chan *eventsourcedpb.EventSourcedStreamIn // closed when the proxy has half-closed
+	result chan error
+}
+
+// receive passes messages on to the test.
+func (s *Stream) receive() {
+	defer close(s.inputs)
+	for {
+		message, err := s.server.Recv()
+		if err != nil {
+			return
+		}
+		select {
+		case s.inputs <- message:
+		case <-s.server.Context().Done():
+			return
+		}
+	}
+}
+
+// Receive waits for the next message; nil means that the proxy has half-closed the
+// stream, or that it is broken.
+func (s *Stream) Receive() *eventsourcedpb.EventSourcedStreamIn {
+	return <-s.inputs
+}
+
+// RequireInit requires that init comes next, and returns it.
+func (s *Stream) RequireInit(id string) *eventsourcedpb.EventSourcedInit {
+	s.t.Helper()
+	init := s.Receive().GetInit()
+	require.NotNil(s.t, init, "want an init message")
+	require.Equal(s.t, id, init.GetEntityId())
+	return init
+}
+
+// RequireEvent requires that an event with this number comes next, and returns its
+// payload.
+func (s *Stream) RequireEvent(seq int64) *anypb.Any {
+	s.t.Helper()
+	event := s.Receive().GetEvent()
+	require.NotNil(s.t, event, "want event %d", seq)
+	require.Equal(s.t, seq, event.GetSequence())
+	return event.GetPayload()
+}
+
+// RequireCommand requires that a command with this id comes next, and returns it.
+func (s *Stream) RequireCommand(id int64, name string) *protocol.Command {
+	s.t.Helper()
+	message := s.Receive()
+	command := message.GetCommand()
+	require.NotNil(s.t, command, "want command %d, got %v", id, message)
+	require.Equal(s.t, id, command.GetId())
+	require.Equal(s.t, name, command.GetName())
+	return command
+}
+
+// RequireHalfClosed requires that the proxy half-closes the stream next.
+func (s *Stream) RequireHalfClosed() {
+	s.t.Helper()
+	require.Nil(s.t, s.Receive())
+	require.NoError(s.t, s.server.Context().Err(), "the stream was cancelled, want half-closed")
+}
+
+// Send sends a message.
+func (s *Stream) Send(message *eventsourcedpb.EventSourcedStreamOut) {
+	s.t.Helper()
+	require.NoError(s.t, s.server.Send(message))
+}
+
+// Reply answers a command with a payload and events.
+func (s *Stream) Reply(command *protocol.Command, payload *anypb.Any, events ...*anypb.Any) {
+	s.t.Helper()
+	s.Answer(&eventsourcedpb.EventSourcedReply{CommandId: command.GetId(), ClientAction: Replied(payload), Events: events})
+}
+
+// Fail answers a command with a failure.
+func (s *Stream) Fail(command *protocol.Command, failure *protocol.Failure) {
+	s.t.Helper()
+	failure.CommandId = command.GetId()
+	s.Answer(&eventsourcedpb.EventSourcedReply{
+		CommandId:    command.GetId(),
+		ClientAction: &protocol.ClientAction{Action: &protocol.ClientAction_Failure{Failure: failure}},
+	})
+}
+
+// Answer sends a reply as it is.
+func (s *Stream) Answer(reply *eventsourcedpb.EventSourcedReply) {
+	s.t.Helper()
+	s.Send(&eventsourcedpb.EventSourcedStreamOut{Message: &eventsourcedpb.EventSourcedStreamOut_Reply{Reply: reply}})
+}
+
+// GiveUp sends a stream-level failure and ends the stream.
+func (s *Stream) GiveUp(commandID int64, description string) {
+	s.t.Helper()
+	s.Send(&eventsourcedpb.EventSourcedStreamOut{Message: &eventsourcedpb.EventSourcedStreamOut_Failure{
+		Failure: &protocol.Failure{CommandId: commandID, Description: description},
+	}})
+	s.End(nil)
+}
+
+// End ends the stream, with OK if err is nil.
+func (s *Stream) End(err error) {
+	s.result <- err
+}
+
+// Close requires that the proxy half-closes the stream next, and ends it.
+func (s *Stream) Close() {
+	s.t.Helper()
+	s.RequireHalfClosed()
+	s.End(nil)
+}
+
+// Cancelled waits until the stream is over.
+func (s *Stream) Cancelled() {
+	<-s.server.Context().Done()
+}
