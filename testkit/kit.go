@@ -1,0 +1,152 @@
+package testkit
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/cloudstate-go/cloudstate"
+	"github.com/cloudstate-go/cloudstate/proxy"
+	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
+)
+
+// bufferSize is that of the connection between the test and the proxy, in bytes.
+const bufferSize = 1 << 20
+
+// A Kit is a service with its proxy, both running until the test ends. It is a connection
+// for generated clients.
+//
+// A Kit is safe for concurrent use. Use [New] to make one.
+type Kit struct {
+	tb      testing.TB
+	conn    *grpc.ClientConn
+	proxy   *proxy.Proxy
+	journal *journal
+
+	mu     sync.Mutex
+	faults []string // not yet returned by Faults
+}
+
+var _ grpc.ClientConnInterface = (*Kit)(nil)
+
+// New starts a service with these components and a proxy for it, and stops both when the
+// test ends. It fails the test at once if the components are not valid, and at its end if
+// the proxy has found faults that [Kit.Faults] has not returned.
+func New(tb testing.TB, components ...cloudstate.Component) *Kit {
+	tb.Helper()
+	return Start(tb, &cloudstate.Service{Components: components})
+}
+
+// Start is New for a service with settings of its own, such as interceptors. A service
+// without a logger logs to the test.
+func Start(tb testing.TB, service *cloudstate.Service) *Kit {
+	tb.Helper()
+	if err := service.Validate(); err != nil {
+		tb.Fatalf("testkit: %v", err)
+	}
+	logger := slog.New(slog.NewTextHandler(testLog{tb}, nil))
+	if service.Logger == nil {
+		logged := *service
+		logged.Logger = logger
+		service = &logged
+	}
+	k := &Kit{tb: tb, journal: newJournal(memory.New())}
+	k.proxy = &proxy.Proxy{
+		UserFunction: proxy.Embed(service),
+		Journal:      k.journal,
+		Logger:       logger,
+		OnFault:      k.addFault,
+	}
+	k.run()
+	return k
+}
+
+// run serves the proxy over memory until the test ends, and waits until it is ready.
+func (k *Kit) run() {
+	k.tb.Helper()
+	lis := bufconn.Listen(bufferSize)
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- k.proxy.Serve(ctx, lis) }()
+
+	conn, err := grpc.NewClient("passthrough:testkit",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		cancel()
+		k.tb.Fatalf("testkit: %v", err)
+	}
+	k.conn = conn
+	k.tb.Cleanup(func() {
+		k.tb.Helper()
+		if err := conn.Close(); err != nil {
+			k.tb.Errorf("testkit: close the connection: %v", err)
+		}
+		cancel()
+		if err := <-served; err != nil {
+			k.tb.Errorf("testkit: the proxy: %v", err)
+		}
+		for _, fault := range k.Faults() {
+			k.tb.Errorf("testkit: the proxy found a fault of the service, which the test has not asked for with Faults: %s", fault)
+		}
+	})
+	select {
+	case <-k.proxy.Ready():
+	case err := <-served:
+		served <- nil
+		k.tb.Fatalf("testkit: the proxy does not start: %v", err)
+	}
+}
+
+// Invoke calls a unary method. Generated clients call it.
+func (k *Kit) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	return k.conn.Invoke(ctx, method, args, reply, opts...)
+}
+
+// NewStream begins a streamed call. Generated clients call it.
+func (k *Kit) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	return k.conn.NewStream(ctx, desc, method, opts...)
+}
+
+// Passivate drops an entity from memory, after the commands that it has been sent, and
+// returns when it is gone. Its next command brings it back from what is stored. An entity
+// that is not in memory stays so.
+func (k *Kit) Passivate(persistenceID, id string) {
+	k.tb.Helper()
+	if err := k.proxy.Passivate(k.tb.Context(), persistenceID, id); err != nil {
+		k.tb.Fatalf("testkit: passivate %s %q: %v", persistenceID, id, err)
+	}
+}
+
+// Faults returns what the proxy has found wrong with the service since the last call:
+// entities that panicked, replies that break the protocol, events that cannot be replayed.
+// A test that provokes a fault calls it, because a fault that nobody asked for fails the
+// test when it ends.
+func (k *Kit) Faults() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	faults := k.faults
+	k.faults = nil
+	return faults
+}
+
+func (k *Kit) addFault(fault proxy.Fault) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.faults = append(k.faults, fault.Error())
+}
+
+// testLog writes the log to the test.
+type testLog struct{ tb testing.TB }
+
+func (l testLog) Write(p []byte) (int, error) {
+	l.tb.Log(strings.TrimSuffix(string(p), "\n"))
+	return len(p), nil
+}
