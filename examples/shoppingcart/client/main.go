@@ -76,7 +76,11 @@ func command(ctx context.Context, carts pb.ShoppingCartClient, args []string) er
 	if err != nil {
 		return err
 	}
-	fmt.Printf("The cart of %s has %d products.\n", user, len(cart.GetItems()))
+	if len(cart.GetItems()) == 0 {
+		fmt.Printf("The cart of %s is empty.\n", user)
+		return nil
+	}
+	fmt.Printf("The cart of %s:\n", user)
 	for _, item := range cart.GetItems() {
 		fmt.Printf("  %4d  %s (%s)\n", item.GetQuantity(), item.GetName(), item.GetProductId())
 	}
