@@ -1,0 +1,131 @@
+package frontend_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
+)
+
+// A blocked is a server with a call that runs until it is released or cancelled.
+type blocked struct {
+	*network
+
+	conn    *grpc.ClientConn
+	stream  grpc.ClientStream
+	release chan struct{}
+	// returned gets what made the handler return.
+	returned chan error
+}
+
+func startBlocked(t *testing.T) *blocked {
+	t.Helper()
+	b := &blocked{release: make(chan struct{}), returned: make(chan error, 1)}
+	running := make(chan struct{})
+	b.network = startShop(t, func(call frontend.Call) error {
+		close(running)
+		select {
+		case <-b.release:
+			b.returned <- nil
+			return call.Send([]byte("done"))
+		case <-call.Context().Done():
+			b.returned <- call.Context().Err()
+			return call.Context().Err()
+		}
+	})
+	b.conn = b.dial(t)
+	var err error
+	b.stream, err = b.conn.NewStream(t.Context(), bidi, "/test.Streams/In", raw())
+	require.NoError(t, err)
+	<-running
+	return b
+}
+
+// shutdown starts to shut down and returns when that is in effect, with a function that
+// waits for the end.
+func (b *blocked) shutdown(ctx context.Context, t *testing.T) (wait func()) {
+	t.Helper()
+	watch, err := healthv1.NewHealthClient(b.conn).Watch(ctx, &healthv1.HealthCheckRequest{})
+	require.NoError(t, err)
+	_, err = watch.Recv()
+	require.NoError(t, err)
+	var shutdown sync.WaitGroup
+	shutdown.Go(func() { b.Shutdown(ctx) })
+	now, err := watch.Recv()
+	require.NoError(t, err)
+	require.Equal(t, notServing, now.GetStatus())
+	return shutdown.Wait
+}
+
+// A call that runs may end as it wants; new ones are refused.
+func TestShutdown_LetsRunningCallsFinish(t *testing.T) {
+	t.Parallel()
+	b := startBlocked(t)
+	wait := b.shutdown(t.Context(), t)
+	var reply []byte
+	err := b.conn.Invoke(t.Context(), "/test.Streams/Unary", []byte{}, &reply, raw())
+	require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
+
+	close(b.release)
+	got, err := receiveAll(b.stream)
+	require.NoError(t, err)
+	require.Equal(t, []string{"done"}, got)
+	wait()
+	require.NoError(t, <-b.returned)
+}
+
+// When its context ends, Shutdown cancels what still runs, and waits for it.
+func TestShutdown_CancelsWhatStillRuns(t *testing.T) {
+	t.Parallel()
+	b := startBlocked(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	wait := b.shutdown(ctx, t)
+	require.Empty(t, b.returned)
+	cancel()
+	wait()
+	require.Len(t, b.returned, 1)
+	require.ErrorIs(t, <-b.returned, context.Canceled)
+	_, err := receiveAll(b.stream)
+	require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
+}
+
+// A client that connects and is silent makes gRPC wait; calls are refused all the same.
+func TestShutdown_RefusesCallsWhileAConnectionIsSilent(t *testing.T) {
+	t.Parallel()
+	b := startBlocked(t)
+	silent, err := b.listener.DialContext(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, silent.Close()) }()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	wait := b.shutdown(ctx, t)
+	var reply []byte
+	err = b.conn.Invoke(t.Context(), "/test.Streams/Unary", []byte{}, &reply, raw())
+	requireStatus(t, err, codes.Unavailable, "the proxy is shutting down; call another instance")
+	cancel()
+	wait() // two minutes, if nobody closed the silent connection
+}
+
+// Shutdown may be called twice, and without anything to shut down.
+func TestShutdown_Idle(t *testing.T) {
+	t.Parallel()
+	n := startShop(t, unused)
+	n.Shutdown(t.Context())
+	n.Shutdown(t.Context())
+
+	never := frontend.New(frontend.Config{Handler: unused})
+	never.Shutdown(t.Context())
+	listener := bufconn.Listen(1)
+	require.NoError(t, never.Serve(listener))
+	_, err := listener.DialContext(t.Context())
+	require.Error(t, err)
+}
