@@ -43,7 +43,7 @@ func BenchmarkEntity_ReplayOf10000Events(b *testing.B) {
 	f := start(b)
 	go serveTrivially(f)
 	for range 10 { // a command without events does not let the journal grow
-		f.put("u1", nil, slices.Repeat([]*anypb.Any{scripted.Event("something happened")}, 1000)...)
+		f.put(slices.Repeat([]*anypb.Any{scripted.Event("something happened")}, 1000)...)
 	}
 	service := f.spec.Service(scripted.First)
 	command := &routing.Command{Method: service.Method("Ask"), Payload: scripted.Question("u1", "hello")}

@@ -39,7 +39,7 @@ func TestCommit_ComesBeforeTheReply(t *testing.T) {
 		stream := f.Accept()
 		stream.RequireInit("u1")
 		answer := reply(stream.RequireCommand(1, "Ask"), scripted.Event("a"))
-		answer.SideEffects = effects(scripted.Second, "Tell", "e1")
+		answer.SideEffects = effects(scripted.Second, "e1")
 		stream.Answer(answer)
 		synctest.Wait()
 		select {
@@ -78,7 +78,7 @@ func TestCommit_IsAtomic(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				f := start(t)
-				f.put("u1", nil, scripted.Event("before"))
+				f.put(scripted.Event("before"))
 				c := f.ask("u1", "emit")
 				stream := f.Accept()
 				stream.RequireInit("u1")
@@ -89,7 +89,7 @@ func TestCommit_IsAtomic(t *testing.T) {
 				f.journal.Inject(tt.faults...)
 				answer := reply(command, scripted.Event("a"), scripted.Event("b"))
 				if !tt.stored {
-					answer.SideEffects = effects(scripted.Second, "Tell", "e1")
+					answer.SideEffects = effects(scripted.Second, "e1")
 				}
 				stream.Answer(answer)
 				if tt.stored {
@@ -148,7 +148,7 @@ func TestCommit_ConflictsWithAnotherWriter(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	stream := f.open("u1")
-	f.put("u1", nil, scripted.Event("by another proxy"))
+	f.put(scripted.Event("by another proxy"))
 	c := f.ask("u1", "emit")
 	stream.Reply(stream.RequireCommand(2, "Ask"), scripted.Answer("ok"), scripted.Event("a"))
 	c.requireError(codes.Unknown, "Unexpected entity failure")
@@ -178,6 +178,14 @@ func TestCommit_SnapshotWithoutEventsIsNotStored(t *testing.T) {
 	f.requireJournal("u1", nil)
 }
 
+// slow is a journal whose loads take a while.
+type slow struct{ store.Journal }
+
+func (s slow) Load(ctx context.Context, key store.Key, fn func(store.Record) error) (store.Head, error) {
+	time.Sleep(time.Second) //nolint:forbidigo // virtual time
+	return s.Journal.Load(ctx, key, fn)
+}
+
 // a journal that cannot be read is answered, not left to the timeout.
 func TestRecovery_FailsWhenTheJournalCannotBeRead(t *testing.T) {
 	t.Parallel()
@@ -192,8 +200,8 @@ func TestRecovery_FailsWhenTheJournalCannotBeRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				f := start(t)
-				f.put("u1", nil, scripted.Event("a"))
+				f := start(t, func(c *entities.Config) { c.Journal = slow{c.Journal} })
+				f.put(scripted.Event("a"))
 				tt.prepare(f)
 				calls := []*call{f.ask("u1", "hello"), f.ask("u1", "hello")}
 				stream := f.Accept()

@@ -108,7 +108,7 @@ func TestEntity_CrashesWhileItIsReplayed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t)
-		f.put("u1", nil, scripted.Event("from the future"))
+		f.put(scripted.Event("from the future"))
 		current := f.ask("u1", "hello")
 		stream := f.Accept()
 		queued := f.ask("u1", "hello")
@@ -127,7 +127,7 @@ func TestEntity_CrashesInTheMiddleOfAReplay(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	for range 20 {
-		f.put("u1", nil, scripted.Event(string(make([]byte, 100_000))))
+		f.put(scripted.Event(string(make([]byte, 100_000))))
 	}
 	current := f.ask("u1", "hello")
 	stream := f.Accept()
@@ -194,16 +194,17 @@ func TestEntity_Restarts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t)
-		f.put("u1", nil, scripted.Event("stored"))
+		f.put(scripted.Event("stored"))
 		c := f.ask("u1", "fail after emit")
 		stream := f.Accept()
 		stream.RequireInit("u1")
 		stream.RequireEvent(1)
 		command := stream.RequireCommand(1, "Ask")
-		queued := []*call{f.ask("u1", "a")}
-		synctest.Wait()
-		queued = append(queued, f.ask("u1", "b"))
-		synctest.Wait()
+		queued := make([]*call, 2)
+		for i := range queued {
+			queued[i] = f.ask("u1", string(rune('a'+i)))
+			synctest.Wait() // so that the order is known
+		}
 		stream.Fail(command, &protocol.Failure{Description: "no", Restart: true})
 		c.requireError(codes.Unknown, "no")
 		stream.Close()

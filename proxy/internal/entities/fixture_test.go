@@ -44,18 +44,18 @@ type fixture struct {
 }
 
 // start starts a fixture. Faults that a test does not take fail it.
-func start(t testing.TB, change ...func(*entities.Config)) *fixture {
-	t.Helper()
-	uf, conn := scripted.Start(t)
-	return startOn(t, uf, conn, change...)
+func start(tb testing.TB, change ...func(*entities.Config)) *fixture {
+	tb.Helper()
+	uf, conn := scripted.Start(tb)
+	return startOn(tb, uf, conn, change...)
 }
 
-func startOn(t testing.TB, uf *scripted.UserFunction, conn *grpc.ClientConn, change ...func(*entities.Config)) *fixture {
-	t.Helper()
-	services, err := spec.New(scripted.Spec(t), spec.Options{})
-	require.NoError(t, err)
+func startOn(tb testing.TB, uf *scripted.UserFunction, conn *grpc.ClientConn, change ...func(*entities.Config)) *fixture {
+	tb.Helper()
+	services, err := spec.New(scripted.Spec(tb), spec.Options{})
+	require.NoError(tb, err)
 	stored := memory.New()
-	f := &fixture{UserFunction: uf, t: t, ctx: t.Context(), stored: stored, journal: storetest.NewFaulty(stored), spec: services}
+	f := &fixture{UserFunction: uf, t: tb, ctx: tb.Context(), stored: stored, journal: storetest.NewFaulty(stored), spec: services}
 	reporter := routing.NewReporter(slog.New(slog.DiscardHandler), f.fault, protocol.NewEntityDiscoveryClient(conn))
 	f.router = routing.New(services, reporter)
 	config := entities.Config{
@@ -75,13 +75,13 @@ func startOn(t testing.TB, uf *scripted.UserFunction, conn *grpc.ClientConn, cha
 	f.router.Register(spec.EventSourced, f.entities)
 	reported := make(chan struct{})
 	go func() { defer close(reported); reporter.Run(ctx) }()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		abort()
 		f.entities.Close()
-		require.NoError(t, f.router.Wait(context.Background()))
+		require.NoError(tb, f.router.Wait(context.Background()))
 		reporter.Close()
 		<-reported
-		require.Empty(t, f.faults)
+		require.Empty(tb, f.faults)
 	})
 	return f
 }
@@ -112,10 +112,10 @@ type call struct {
 	err   error
 }
 
-// call sends a command, and does not wait for the answer.
-func (f *fixture) call(ctx context.Context, service, method string, question *anypb.Any) *call {
+// call sends a question to the first service, and does not wait for the answer.
+func (f *fixture) call(ctx context.Context, question *anypb.Any) *call {
 	c := &call{f: f, done: make(chan struct{})}
-	command := &routing.Command{Method: f.spec.Service(service).Method(method), Payload: question}
+	command := &routing.Command{Method: f.spec.Service(scripted.First).Method("Ask"), Payload: question}
 	go func() {
 		defer close(c.done)
 		c.err = f.router.Call(ctx, command, func(reply *protocol.Reply) error {
@@ -128,7 +128,7 @@ func (f *fixture) call(ctx context.Context, service, method string, question *an
 
 // ask sends a question to an entity of the first service.
 func (f *fixture) ask(id, text string) *call {
-	return f.call(f.ctx, scripted.First, "Ask", scripted.Question(id, text))
+	return f.call(f.ctx, scripted.Question(id, text))
 }
 
 // requireAnswer waits for the reply.
@@ -174,26 +174,23 @@ func key(id string) store.Key {
 	return store.Key{Type: scripted.PersistenceID(scripted.First), ID: id}
 }
 
-// put puts events into the journal, with a snapshot if it is not nil.
-func (f *fixture) put(id string, snapshot *anypb.Any, events ...*anypb.Any) {
+// put puts events into the journal of the entity u1.
+func (f *fixture) put(events ...*anypb.Any) {
 	f.t.Helper()
-	head, err := f.stored.Load(f.ctx, key(id), func(store.Record) error { return nil })
+	head, err := f.stored.Load(f.ctx, key("u1"), func(store.Record) error { return nil })
 	require.NoError(f.t, err)
-	request := store.Append{Key: key(id), Expected: head, OpID: store.OpID(uuid.New())}
+	request := store.Append{Key: key("u1"), Expected: head, OpID: store.OpID(uuid.New())}
 	for _, event := range events {
 		request.Events = append(request.Events, encode(f.t, event))
-	}
-	if snapshot != nil {
-		request.Snapshot = encode(f.t, snapshot)
 	}
 	_, err = f.stored.Append(f.ctx, request)
 	require.NoError(f.t, err)
 }
 
-func encode(t testing.TB, value *anypb.Any) []byte {
-	t.Helper()
+func encode(tb testing.TB, value *anypb.Any) []byte {
+	tb.Helper()
 	data, err := proto.Marshal(value)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return data
 }
 

@@ -16,13 +16,9 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/internal/scripted"
 )
 
-// effects returns asynchronous side effects, one for each id.
-func effects(service, command string, ids ...string) []*protocol.SideEffect {
-	var effects []*protocol.SideEffect
-	for _, id := range ids {
-		effects = append(effects, &protocol.SideEffect{ServiceName: service, CommandName: command, Payload: scripted.Question(id, "effect")})
-	}
-	return effects
+// effects returns an asynchronous side effect.
+func effects(service, id string) []*protocol.SideEffect {
+	return []*protocol.SideEffect{{ServiceName: service, CommandName: "Tell", Payload: scripted.Question(id, "effect")}}
 }
 
 // takeEffect lets an entity of the second service answer a side effect. It works in a
@@ -40,7 +36,7 @@ func TestHandle_RefusesCommandsWithoutAnEntity(t *testing.T) {
 	t.Parallel()
 	f := start(t)
 	f.ask("", "hello").requireError(codes.InvalidArgument, "entity key must not be empty")
-	c := f.call(t.Context(), scripted.First, "Ask", &anypb.Any{TypeUrl: scripted.QuestionURL, Value: []byte{0x0a, 0xff}})
+	c := f.call(t.Context(), &anypb.Any{TypeUrl: scripted.QuestionURL, Value: []byte{0x0a, 0xff}})
 	<-c.done
 	require.ErrorContains(t, c.err, "scripted.First")
 }
@@ -65,7 +61,7 @@ func TestHandle_RelayTimeout(t *testing.T) {
 		next := f.ask("u1", "next")
 		synctest.Wait()
 		answer := reply(command, scripted.Event("late"))
-		answer.SideEffects = effects(scripted.Second, "Tell", "e1")
+		answer.SideEffects = effects(scripted.Second, "e1")
 		stream.Answer(answer)
 		f.takeEffect("e1")
 		f.requireJournal("u1", nil, scripted.Event("late"))
@@ -105,9 +101,9 @@ func TestHandle_ClientLeaves(t *testing.T) {
 		f := start(t)
 		stream := f.open("u1")
 		ctx, cancel := context.WithCancel(t.Context())
-		current := f.call(ctx, scripted.First, "Ask", scripted.Question("u1", "current"))
+		current := f.call(ctx, scripted.Question("u1", "current"))
 		command := stream.RequireCommand(2, "Ask")
-		queued := f.call(ctx, scripted.First, "Ask", scripted.Question("u1", "queued"))
+		queued := f.call(ctx, scripted.Question("u1", "queued"))
 		synctest.Wait()
 		stays := f.ask("u1", "stays")
 		synctest.Wait()
@@ -152,7 +148,7 @@ func TestHandle_ForwardAndEffectToTheSameEntity(t *testing.T) {
 	stream := f.open("u1")
 	c := f.ask("u1", "forward")
 	answer := reply(stream.RequireCommand(2, "Ask"))
-	answer.SideEffects = effects(scripted.First, "Tell", "u1")
+	answer.SideEffects = effects(scripted.First, "u1")
 	answer.SideEffects[0].Synchronous = true
 	answer.ClientAction = scripted.Forwarded(scripted.First, "Ask", scripted.Question("u1", "again"))
 	stream.Answer(answer)

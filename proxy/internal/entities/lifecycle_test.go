@@ -65,7 +65,7 @@ func TestEntity_ReplaysItsJournal(t *testing.T) {
 func TestEntity_ReplaysFromItsSnapshot(t *testing.T) {
 	t.Parallel()
 	f := start(t)
-	f.put("u1", nil, scripted.Event("1"))
+	f.put(scripted.Event("1"))
 	c := f.ask("u1", "emit")
 	stream := f.Accept()
 	stream.RequireInit("u1")
@@ -361,7 +361,7 @@ func TestEntity_LongJournalIsReplayedToASlowUserFunction(t *testing.T) {
 	f := start(t)
 	const events, batch = 100_000, 1000
 	for n := 0; n < events; n += batch {
-		f.put("u1", nil, slices.Repeat([]*anypb.Any{scripted.Event(strings.Repeat("x", 20))}, batch)...)
+		f.put(slices.Repeat([]*anypb.Any{scripted.Event(strings.Repeat("x", 20))}, batch)...)
 	}
 	c := f.ask("u1", "hello")
 	stream := f.Accept()

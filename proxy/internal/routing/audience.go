@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
@@ -37,7 +36,6 @@ type client struct {
 	router *Router
 	method *spec.Method
 	send   func(*protocol.Reply) error
-	sent   bool
 }
 
 // reply sends a reply, whatever its type; but a wrong type is reported.
@@ -51,7 +49,6 @@ func (c *client) reply(reply *protocol.Reply) error {
 		message := fmt.Sprintf("Warning: %s.%s: Expected reply type_url to be [%s] but was [%s].", service, command, c.method.OutputURL, payload.GetTypeUrl())
 		c.router.reporter.Tell(context.Background(), Fault{Service: service, Command: command, Err: complaint(message)})
 	}
-	c.sent = true
 	return c.send(reply)
 }
 
@@ -62,16 +59,4 @@ func (c *client) failure(failure *protocol.Failure) error {
 		code = codes.Unknown
 	}
 	return status.Error(code, failure.GetDescription())
-}
-
-// end makes up for a reply that did not come (protocol section 8.2).
-func (c *client) end() error {
-	switch {
-	case c.sent || c.method.Descriptor.IsStreamingServer():
-		return nil
-	case c.method.OutputIsEmpty():
-		return c.send(&protocol.Reply{Payload: &anypb.Any{TypeUrl: c.method.OutputURL}})
-	default:
-		return status.Error(codes.Internal, "no reply")
-	}
 }

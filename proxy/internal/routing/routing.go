@@ -72,15 +72,12 @@ func (r *Router) Register(entityType string, kind Kind) {
 }
 
 // Call carries out a command for a client, passes the replies to send, and returns
-// a gRPC status. It may return while the command goes on, for the context's or the
+// a gRPC status. There may be no reply at all, which is for the front end to deal with
+// (protocol section 8.2). It may return while the command goes on, for the context's or the
 // component's reasons; send is not called after that.
 func (r *Router) Call(ctx context.Context, command *Command, send func(*protocol.Reply) error) error {
 	return r.tasks.do(func() error {
-		c := &client{router: r, method: command.Method, send: send}
-		if err := r.dispatch(ctx, command, c); err != nil {
-			return err
-		}
-		return c.end()
+		return r.dispatch(ctx, command, &client{router: r, method: command.Method, send: send})
 	})
 }
 

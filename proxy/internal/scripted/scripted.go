@@ -45,12 +45,12 @@ type UserFunction struct {
 }
 
 // New returns a user function that does not listen yet.
-func New(t testing.TB) *UserFunction {
-	t.Helper()
+func New(tb testing.TB) *UserFunction {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	return &UserFunction{
-		t:        t,
-		spec:     Spec(t),
+		t:        tb,
+		spec:     Spec(tb),
 		listener: bufconn.Listen(1 << 20),
 		stopped:  cancel,
 		done:     ctx.Done(),
@@ -61,20 +61,20 @@ func New(t testing.TB) *UserFunction {
 
 // Start returns a user function that runs until the test ends, and a connection to
 // it.
-func Start(t testing.TB) (*UserFunction, *grpc.ClientConn) {
-	t.Helper()
-	u := New(t)
+func Start(tb testing.TB) (*UserFunction, *grpc.ClientConn) {
+	tb.Helper()
+	u := New(tb)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- u.Serve(ctx, u.listener) }()
 	conn, err := grpc.NewClient("passthrough:///scripted",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return u.listener.DialContext(ctx) }))
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.NoError(t, conn.Close())
+	require.NoError(tb, err)
+	tb.Cleanup(func() {
+		require.NoError(tb, conn.Close())
 		cancel()
-		require.NoError(t, <-served)
+		require.NoError(tb, <-served)
 	})
 	return u, conn
 }

@@ -29,8 +29,8 @@ func PersistenceID(service string) string {
 }
 
 // Spec returns what a scripted user function says of itself.
-func Spec(t testing.TB) *protocol.EntitySpec {
-	t.Helper()
+func Spec(tb testing.TB) *protocol.EntitySpec {
+	tb.Helper()
 	set := &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
 		protodesc.ToFileDescriptorProto(descriptorpb.File_google_protobuf_descriptor_proto),
 		protodesc.ToFileDescriptorProto(annotations.File_cloudstate_entity_key_proto),
@@ -38,7 +38,7 @@ func Spec(t testing.TB) *protocol.EntitySpec {
 		file(),
 	}}
 	encoded, err := proto.Marshal(set)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return &protocol.EntitySpec{
 		Proto: encoded,
 		Entities: []*protocol.Entity{
@@ -64,8 +64,9 @@ func file() *descriptorpb.FileDescriptorProto {
 			Type:     descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
 		}
 		if key {
-			f.Options = &descriptorpb.FieldOptions{}
-			proto.SetExtension(f.Options, annotations.E_EntityKey, true)
+			options := &descriptorpb.FieldOptions{}
+			proto.SetExtension(options, annotations.E_EntityKey, true)
+			f.Options = options
 		}
 		return f
 	}

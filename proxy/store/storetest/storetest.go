@@ -130,12 +130,13 @@ func (f *fixture) load(key store.Key) ([]store.Record, store.Head) {
 func (f *fixture) requireEvents(want ...string) store.Head {
 	f.Helper()
 	records, head := f.load(f.key)
-	require.Len(f, records, len(want))
-	for i, record := range records {
-		require.Equal(f, uint64(i+1), record.Seq)
+	events := make([]string, 0, len(records))
+	for _, record := range records {
+		events = append(events, string(record.Data))
 		require.False(f, record.Snapshot)
-		require.Equal(f, want[i], string(record.Data))
+		require.Equal(f, record.Seq, uint64(len(events)))
 	}
+	require.Equal(f, append([]string{}, want...), events)
 	require.Equal(f, uint64(len(want)), head.Seq)
 	return head
 }

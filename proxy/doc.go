@@ -1,0 +1,56 @@
+// Package proxy is the other side of the wire: it keeps the state of entities, and
+// routes the calls of clients to them.
+//
+// A user function has the code of entities, and nothing else; a proxy has everything
+// else. It discovers what the user function serves, accepts gRPC calls for that,
+// activates the entity that a call is for by replaying its journal, sends it one
+// command at a time, and stores what happened before the client gets an answer. It
+// speaks only the Cloudstate protocol, so the user function may be written in any
+// language.
+//
+// In one process, for development, tests and small deployments:
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"log"
+//		"os"
+//		"os/signal"
+//
+//		"github.com/cloudstate-go/cloudstate"
+//		"github.com/cloudstate-go/cloudstate/proxy"
+//	)
+//
+//	func main() {
+//		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+//		defer stop()
+//		service := &cloudstate.Service{
+//			Name:       "shopping-cart",
+//			Components: []cloudstate.Component{shoppingcart.Entity},
+//		}
+//		p := &proxy.Proxy{UserFunction: proxy.Embed(service)}
+//		if err := p.Run(ctx); err != nil { // until ctx ends, at 127.0.0.1:9000
+//			log.Fatal(err)
+//		}
+//	}
+//
+// For a user function in another process, the field is set to
+//
+//	proxy.Dial("127.0.0.1:8080")
+//
+// # Stores
+//
+// Without a [store.Journal], events are kept in memory, and forgotten when the
+// process ends. Package store says what a journal must promise.
+//
+// # Failures
+//
+// What clients see when an entity or the user function fails is fixed by the protocol
+// and says little. Logger and OnFault get the cause, each fault once.
+//
+// # What it serves
+//
+// Event sourced entities, with side effects and forwards between them. Calls to
+// components of other kinds are answered with UNIMPLEMENTED.
+package proxy

@@ -1,0 +1,213 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
+	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
+)
+
+// What the zero values of settings stand for.
+const (
+	defaultAddr               = "127.0.0.1:9000"
+	defaultPassivationTimeout = 30 * time.Second
+	defaultRelayTimeout       = time.Minute
+	defaultGracePeriod        = 10 * time.Second
+	defaultMaxMessageSize     = 12 << 20
+)
+
+// A Proxy serves the components of one user function to clients.
+//
+// Fields must not be changed once it runs. Apart from UserFunction, the zero value of
+// each is ready for use. A proxy runs once.
+type Proxy struct {
+	// UserFunction has the components: Dial or Embed. Required.
+	UserFunction UserFunction
+
+	// Addr is where Run listens for clients. Empty means 127.0.0.1:9000.
+	Addr string
+
+	// Journal keeps the events of event sourced entities. Nil means in memory. It is
+	// not closed by the proxy.
+	Journal store.Journal
+
+	// Logger gets a record for each fault, and for start and stop. Nil means none.
+	Logger *slog.Logger
+
+	// PassivationTimeout is how long an entity stays in memory without a command,
+	// where its service does not say. Zero means 30 seconds.
+	PassivationTimeout time.Duration
+
+	// RelayTimeout is how long a client waits for an entity, in the entity's queue and
+	// for its answer; then it gets DEADLINE_EXCEEDED. The entity is not told. Zero
+	// means one minute.
+	RelayTimeout time.Duration
+
+	// GracePeriod is how long calls and entities may take to finish when the proxy
+	// stops; what goes on longer is aborted. Zero means 10 seconds.
+	GracePeriod time.Duration
+
+	// MaxMessageSize limits the messages of clients and of the user function, in
+	// bytes. Zero means 12 MiB.
+	MaxMessageSize int
+
+	// SkipVersionCheck accepts user functions of any protocol version.
+	SkipVersionCheck bool
+
+	// EntityMetadata passes the headers of a call on to entities, as the metadata of
+	// the command. The reference proxy never does.
+	EntityMetadata bool
+
+	// OnFault is called with everything that the user function or the store did wrong:
+	// what is reported to the user function, entities that crash, journals that cannot
+	// be read. It is called concurrently, and must return soon. Nil means nobody
+	// listens.
+	OnFault func(Fault)
+
+	once    sync.Once
+	ready   chan struct{}
+	started atomic.Bool
+	running atomic.Pointer[running]
+}
+
+// A Fault is something that the user function or the store did wrong.
+type Fault struct {
+	// Service is the full name of the service that is concerned; empty if it is the
+	// whole user function.
+	Service string
+	// EntityID is the entity, where one is concerned.
+	EntityID string
+	// Command is the simple name of the command, where one is concerned.
+	Command string
+	// Err says what happened. Never nil.
+	Err error
+}
+
+// String says where, and what.
+func (f Fault) String() string {
+	where := f.Service
+	if f.EntityID != "" {
+		where += fmt.Sprintf(" %q", f.EntityID)
+	}
+	if f.Command != "" {
+		where += ": " + f.Command
+	}
+	if where == "" {
+		return f.Err.Error()
+	}
+	return where + ": " + f.Err.Error()
+}
+
+// Run listens on Addr and serves until the context ends. See [Proxy.Serve].
+func (p *Proxy) Run(ctx context.Context) error {
+	addr := p.Addr
+	if addr == "" {
+		addr = defaultAddr
+	}
+	var config net.ListenConfig
+	lis, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return fmt.Errorf("proxy: listen for clients: %w", err)
+	}
+	return p.Serve(ctx, lis)
+}
+
+// Serve serves clients that connect to lis until the context ends. It closes lis.
+//
+// Until the user function has been discovered, clients get UNAVAILABLE; a user function
+// that cannot be reached is asked again, without end. When the context ends, new calls
+// are refused, the ones that run get the grace period to finish, entities leave memory,
+// an embedded user function is stopped, and Serve returns nil. Nothing of it goes on
+// after that.
+//
+// Serve returns an error if it cannot start; if the user function cannot be served,
+// after having told it so (dialled and embedded alike: a changed user function needs
+// a new proxy); and if the listener or an embedded user function fails.
+func (p *Proxy) Serve(ctx context.Context, lis net.Listener) error {
+	err := p.startable()
+	if err != nil {
+		return errors.Join(err, lis.Close())
+	}
+	s, err := p.newSession(ctx)
+	if err != nil {
+		return errors.Join(err, lis.Close())
+	}
+	return s.serve(ctx, lis)
+}
+
+// startable returns why the proxy cannot run. After the first call it cannot.
+func (p *Proxy) startable() error {
+	if p.UserFunction == nil {
+		return errors.New("proxy: UserFunction is nil, want what Dial or Embed returns")
+	}
+	if !p.started.CompareAndSwap(false, true) {
+		return errors.New("proxy: Serve or Run was called before, and a proxy runs once; make another one")
+	}
+	return nil
+}
+
+// Ready returns a channel that is closed when the proxy serves its clients: the user
+// function has been discovered, and the front end accepts connections.
+func (p *Proxy) Ready() <-chan struct{} {
+	return p.readiness()
+}
+
+func (p *Proxy) readiness() chan struct{} {
+	p.once.Do(func() { p.ready = make(chan struct{}) })
+	return p.ready
+}
+
+// Passivate lets an entity leave memory, and waits until it has: commands that it
+// already has are finished first, later ones activate it again. It does nothing if the
+// entity is not active. The error says that no service has that persistence id, or
+// that the context has ended.
+func (p *Proxy) Passivate(ctx context.Context, persistenceID, id string) error {
+	running := p.running.Load()
+	if running == nil {
+		return nil
+	}
+	for _, service := range running.spec.Services {
+		if service.EntityType == spec.EventSourced && service.PersistenceID == persistenceID {
+			return running.entities.Passivate(ctx, service, id)
+		}
+	}
+	return fmt.Errorf("proxy: passivate %s %q: no event sourced service has that persistence id", persistenceID, id)
+}
+
+// The settings, with their defaults.
+
+func (p *Proxy) journal() store.Journal {
+	if p.Journal == nil {
+		return memory.New()
+	}
+	return p.Journal
+}
+
+func (p *Proxy) logger() *slog.Logger {
+	if p.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return p.Logger
+}
+
+func (p *Proxy) fault(fault Fault) {
+	if p.OnFault != nil {
+		p.OnFault(fault)
+	}
+}
+
+// positive returns the value of a setting, or its default if it is not set.
+func positive[T int | time.Duration](value, byDefault T) T {
+	if value > 0 {
+		return value
+	}
+	return byDefault
+}

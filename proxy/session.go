@@ -1,0 +1,158 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"sync"
+
+	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/entities"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
+)
+
+// modulePath is that of the module which this package belongs to.
+const modulePath = "github.com/cloudstate-go/cloudstate"
+
+// running is what exists from discovery on.
+type running struct {
+	spec     *spec.Spec
+	router   *routing.Router
+	entities *entities.EventSourced
+}
+
+// A session is one call of Serve. Its parts start from the bottom of the list, and
+// end from its top.
+type session struct {
+	proxy    *Proxy
+	logger   *slog.Logger
+	frontend *frontend.Server
+	running  *running // nil before discovery
+	reporter *routing.Reporter
+	link     *link
+
+	background sync.WaitGroup // front end, and reporter
+}
+
+func (p *Proxy) newSession(ctx context.Context) (*session, error) {
+	s := &session{proxy: p, logger: p.logger()}
+	maxMessageSize := positive(p.MaxMessageSize, defaultMaxMessageSize)
+	link, err := p.UserFunction.connect(ctx, maxMessageSize)
+	if err != nil {
+		return nil, err
+	}
+	s.link = link
+	s.reporter = routing.NewReporter(s.logger, func(fault routing.Fault) { p.fault(Fault(fault)) }, protocol.NewEntityDiscoveryClient(link.conn))
+	s.frontend = frontend.New(frontend.Config{Handler: p.handle, Logger: s.logger, MaxMessageSize: maxMessageSize})
+	return s, nil
+}
+
+// serve runs the session until the context ends, or something fails.
+func (s *session) serve(ctx context.Context, lis net.Listener) error {
+	// life ends when there is no time left for anything; work ends when the proxy has
+	// to stop, for whatever reason.
+	life, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
+	work, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+
+	s.background.Go(func() { s.reporter.Run(life) })
+	s.background.Go(func() {
+		if err := s.frontend.Serve(lis); err != nil {
+			stop(fmt.Errorf("proxy: serve clients: %w", err))
+		}
+	})
+	s.background.Go(func() {
+		select {
+		case err := <-s.link.ended:
+			stop(err)
+		case <-work.Done():
+		}
+	})
+	err := s.open(work, life)
+	if err == nil {
+		close(s.proxy.readiness())
+		s.logger.LogAttrs(ctx, slog.LevelInfo, "proxy serves", slog.String("addr", lis.Addr().String()))
+		<-work.Done()
+	}
+	if cause := context.Cause(work); cause != nil { // it is why, or more than, open failed
+		err = cause
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		err = nil // that is how a proxy is stopped
+	}
+	s.logger.LogAttrs(ctx, slog.LevelInfo, "proxy stops")
+	stop(nil)
+	return errors.Join(err, s.close(ctx, abort))
+}
+
+// open discovers the user function and opens the front end for its services.
+func (s *session) open(work, life context.Context) error {
+	discovered, err := spec.Discover(work, protocol.NewEntityDiscoveryClient(s.link.conn), spec.Config{
+		Options:      spec.Options{SkipVersionCheck: s.proxy.SkipVersionCheck},
+		ProxyVersion: version(),
+		Logger:       s.logger,
+	})
+	if err != nil {
+		if work.Err() == nil {
+			s.proxy.fault(Fault{Err: err})
+		}
+		return fmt.Errorf("proxy: %w", err)
+	}
+	router := routing.New(discovered, s.reporter)
+	runners := entities.New(life, entities.Config{
+		UserFunction:       eventsourcedpb.NewEventSourcedClient(s.link.conn),
+		Journal:            s.proxy.journal(),
+		PassivationTimeout: positive(s.proxy.PassivationTimeout, defaultPassivationTimeout),
+		RelayTimeout:       positive(s.proxy.RelayTimeout, defaultRelayTimeout),
+		Complete:           router.Complete,
+		Report:             s.reporter.Report,
+		Metadata:           s.proxy.EntityMetadata,
+	})
+	router.Register(spec.EventSourced, runners)
+	s.running = &running{spec: discovered, router: router, entities: runners}
+	s.proxy.running.Store(s.running)
+	s.frontend.Publish(discovered)
+	return nil
+}
+
+// close ends the session: first what clients see, last the user function. After the
+// grace period it aborts whatever still goes on.
+func (s *session) close(ctx context.Context, abort context.CancelFunc) error {
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), positive(s.proxy.GracePeriod, defaultGracePeriod))
+	defer cancel()
+	defer context.AfterFunc(grace, abort)()
+
+	s.frontend.Shutdown(grace)
+	if s.running != nil {
+		if err := s.running.router.Wait(grace); err != nil {
+			s.logger.LogAttrs(ctx, slog.LevelWarn, "calls were aborted at the end of the grace period")
+		}
+		s.running.entities.Close()
+		// What comes from the last commands of entities is refused, and so ends soon.
+		_ = s.running.router.Wait(context.WithoutCancel(ctx))
+	}
+	s.reporter.Close()
+	s.background.Wait()
+	return s.link.close()
+}
+
+// version returns the version of this module in the program, or "".
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, module := range append(info.Deps, &info.Main) {
+		if module.Path == modulePath {
+			return module.Version
+		}
+	}
+	return ""
+}
