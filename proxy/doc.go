@@ -20,6 +20,8 @@
 //
 //		"github.com/cloudstate-go/cloudstate"
 //		"github.com/cloudstate-go/cloudstate/proxy"
+//
+//		"example.com/shop/shoppingcart" // has an event sourced Entity
 //	)
 //
 //	func main() {

@@ -20,12 +20,14 @@ func serveTrivially(f *fixture, events ...*anypb.Any) {
 		if !open {
 			return
 		}
-		for message := stream.Receive(); message != nil; message = stream.Receive() {
-			if command := message.GetCommand(); command != nil {
-				stream.Reply(command, scripted.Answer("ok"), events...)
+		go func() { // ends with the stream
+			for message := stream.Receive(); message != nil; message = stream.Receive() {
+				if command := message.GetCommand(); command != nil {
+					stream.Reply(command, scripted.Answer("ok"), events...)
+				}
 			}
-		}
-		stream.End(nil)
+			stream.End(nil)
+		}()
 	}
 }
 
