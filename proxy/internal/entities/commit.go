@@ -40,7 +40,7 @@ func (r *runner) commit(ctx context.Context, a *activation, reply *eventsourcedp
 		if err != nil {
 			return fmt.Errorf("encode the snapshot: %w", err)
 		}
-		request.Snapshot = append([]byte{}, data...) // not nil, even if empty
+		request.Snapshot = data
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.entities.config.RelayTimeout)
 	defer cancel()
