@@ -159,8 +159,7 @@ func (s *Service) Serve(ctx context.Context, lis net.Listener) error {
 	}
 	healthServer.Shutdown()
 	err = s.stop(context.WithoutCancel(ctx), server, env.Commands)
-	<-failed
-	return err
+	return errors.Join(err, <-failed)
 }
 
 // stop ends server. Its streams stay open as long as their entities are active, so it does

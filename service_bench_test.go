@@ -20,7 +20,7 @@ import (
 // handleOverTCP serves the cart on loopback and opens streams of it.
 func handleOverTCP(b *testing.B) func() eventsourcedpb.EventSourced_HandleClient {
 	b.Helper()
-	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	lis, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(b, err)
 	ctx, stop := context.WithCancel(b.Context())
 	served := make(chan error, 1)

@@ -3,7 +3,6 @@ package cloudstate_test
 import (
 	"bytes"
 	"context"
-
 	"log/slog"
 	"net"
 	"sync"
@@ -43,7 +42,7 @@ func (c *cart) AddItem(_ context.Context, add *pb.AddLineItem) (*emptypb.Empty, 
 		c.wait()
 	}
 	if add.GetProductId() == "panic" {
-		panic("boom")
+		panic("boom") //nolint:forbidigo // what a test is about
 	}
 	c.Emit(&domain.ItemRemoved{ProductId: add.GetProductId()})
 	return &emptypb.Empty{}, nil
@@ -275,7 +274,7 @@ func TestValidate_ReportsPersistenceIDsThatCollide(t *testing.T) {
 
 // Not parallel: it sets the environment.
 func TestRun_ListensWhereTheEnvironmentSays(t *testing.T) { //nolint:paralleltest // see above
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { require.NoError(t, free.Close()) }()
 	host, port, err := net.SplitHostPort(free.Addr().String())

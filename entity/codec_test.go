@@ -15,10 +15,10 @@ import (
 )
 
 // codec returns the codec of T, which the test needs to exist.
-func codec[T any](t testing.TB, options ...entity.CodecOption) *entity.Codec[T] {
-	t.Helper()
+func codec[T any](tb testing.TB, options ...entity.CodecOption) *entity.Codec[T] {
+	tb.Helper()
 	c, err := entity.NewCodec[T](options...)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return c
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 )
 
 // A CodecOption says how values of a type are stored, or what else is read as them.
@@ -50,10 +51,8 @@ func JSON(name string) CodecOption {
 // messages of the same shape, or former JSON names.
 func Alias(names ...string) CodecOption {
 	return optionFunc(func(s *codecSettings) error {
-		for _, name := range names {
-			if name == "" {
-				return fmt.Errorf("codec for %s: entity.Alias with an empty name", s.decoded)
-			}
+		if slices.Contains(names, "") {
+			return fmt.Errorf("codec for %s: entity.Alias with an empty name", s.decoded)
 		}
 		s.aliases = append(s.aliases, names...)
 		return nil

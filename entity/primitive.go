@@ -98,11 +98,11 @@ func encodeInt32(dst []byte, v int32) ([]byte, error) { return encodeInt64(dst, 
 
 func decodeInt32(data []byte) (int32, error) {
 	v, err := decodeInt64(data)
-	if err == nil && (v < math.MinInt32 || v > math.MaxInt32) {
-		err = fmt.Errorf("%d does not fit into an int32; was it stored as an int64?", v)
-	}
 	if err != nil {
 		return 0, err
+	}
+	if v < math.MinInt32 || v > math.MaxInt32 {
+		return 0, fmt.Errorf("%d does not fit into an int32; was it stored as an int64?", v)
 	}
 	return int32(v), nil
 }

@@ -131,7 +131,7 @@ func (a *activation[S]) command(c *protocol.Command) (*answer, *fault) {
 func (a *activation[S]) handle(method *command.Method, c *protocol.Command, out *answer) *fault {
 	a.header.Reset(method)
 	a.current = current{answer: out, method: method, payload: c.GetPayload(), commandID: c.GetId()}
-	returned, err, f := a.call(c)
+	returned, f, err := a.call(c)
 	done := a.current
 	a.current = current{}
 	switch {
@@ -170,8 +170,8 @@ func (a *activation[S]) check(c *protocol.Command) (*command.Method, *fault) {
 	return method, nil
 }
 
-// call runs the handler. A panic does not leave it.
-func (a *activation[S]) call(c *protocol.Command) (returned any, err error, f *fault) { //nolint:revive // err is the handler's, and no failure of call
+// call runs the handler and returns what it has returned. A panic does not leave call.
+func (a *activation[S]) call(c *protocol.Command) (returned any, f *fault, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			f = panicked(c.GetId(), r)
@@ -183,7 +183,7 @@ func (a *activation[S]) call(c *protocol.Command) (returned any, err error, f *f
 		Method:   a.current.method,
 	}
 	returned, err = a.current.method.Call(ctx, a.instance, a.decode, a.env.Unary)
-	return returned, err, nil
+	return returned, nil, err
 }
 
 // decodePayload is called by generated code. A request that does not decode is a mistake
@@ -200,8 +200,8 @@ func (a *activation[S]) decodePayload(request any) error {
 // section 3.3.3, decision A-23).
 func (a *activation[S]) fail(err error, done *current) {
 	failure := command.Failure(done.commandID, err)
-	failure.Restart = len(done.answer.reply.GetEvents()) > 0
-	a.spent = failure.Restart
+	a.spent = len(done.answer.reply.GetEvents()) > 0
+	failure.Restart = a.spent
 	done.answer.setFailure(failure)
 }
 
@@ -242,7 +242,7 @@ func (a *activation[S]) takeSnapshot() (snapshot *anypb.Any, f *fault) {
 // emit implements [Base.Emit] for one event.
 func (a *activation[S]) emit(event any) {
 	if a.current.answer == nil || a.applying {
-		panic(misuse("Emit")) //nolint:forbidigo // a mistake in the program that cannot be returned
+		panic(misuse) //nolint:forbidigo // a mistake in the program that cannot be returned
 	}
 	for _, h := range a.typ.events {
 		values, matches, err := h.appendTo(a.current.answer.values, event)

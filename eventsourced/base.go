@@ -34,7 +34,7 @@ func (b *Base) base() *Base { return b }
 // the panic is recovered.
 func (b *Base) Emit(events ...any) {
 	if b.owner == nil {
-		panic(misuse("Emit")) //nolint:forbidigo // a mistake in the program that cannot be returned
+		panic(misuse) //nolint:forbidigo // a mistake in the program that cannot be returned
 	}
 	for _, e := range events {
 		b.owner.emit(e)
@@ -51,8 +51,6 @@ func (b *Base) Sequence() int64 {
 	return b.owner.lastSequence()
 }
 
-// misuse is what a method of Base panics with when it is called at the wrong time.
-func misuse(method string) string {
-	return "eventsourced: " + method + " was called outside of a command. Call it in a command handler, before it returns, " +
-		"and not in an event handler, a constructor or another goroutine."
-}
+// misuse is what Emit panics with when it is called at the wrong time.
+const misuse = "eventsourced: Emit was called outside of a command. Call it in a command handler, before it returns, " +
+	"and not in an event handler, a constructor or another goroutine."

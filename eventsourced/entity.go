@@ -70,7 +70,7 @@ func (e *Entity[S]) Declare() *component.Declaration {
 	d.RefuseStreams("an event sourced entity")
 	d.RequireKeys()
 	if e.New == nil {
-		d.Mistake("the field New is nil; set it to a function that returns an entity without events")
+		d.Mistakef("the field New is nil; set it to a function that returns an entity without events")
 	}
 	t := e.newType(d)
 	if len(d.Mistakes) == 0 {
@@ -98,17 +98,17 @@ func (e *Entity[S]) newType(d *component.Declaration) *entityType[S] {
 		t.snapshotEvery = -1
 	}
 	if e.Snapshot.err != nil {
-		d.Mistake("snapshot: %w", e.Snapshot.err)
+		d.Mistakef("snapshot: %w", e.Snapshot.err)
 	}
 	declared := map[reflect.Type]bool{}
 	for i, event := range e.Events {
 		switch h := event.handler; {
 		case event.err != nil:
-			d.Mistake("event %d: %w", i+1, event.err)
+			d.Mistakef("event %d: %w", i+1, event.err)
 		case h == nil:
-			d.Mistake("event %d is empty; make it with eventsourced.On", i+1)
+			d.Mistakef("event %d is empty; make it with eventsourced.On", i+1)
 		case declared[h.event]:
-			d.Mistake("event %s is declared twice; an event has one handler", h.event)
+			d.Mistakef("event %s is declared twice; an event has one handler", h.event)
 		default:
 			declared[h.event] = true
 			t.add(h, d)
@@ -121,7 +121,7 @@ func (t *entityType[S]) add(h *eventHandler[S], d *component.Declaration) {
 	t.events = append(t.events, h)
 	for _, name := range h.names {
 		if other, taken := t.replay[name]; taken {
-			d.Mistake("%s is replayed by two handlers, for %s and for %s; one name belongs to one handler", name, other.event, h.event)
+			d.Mistakef("%s is replayed by two handlers, for %s and for %s; one name belongs to one handler", name, other.event, h.event)
 			continue
 		}
 		t.replay[name] = h

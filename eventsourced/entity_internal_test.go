@@ -153,7 +153,7 @@ func TestEvents_OfFormerVersionsAreReplayed(t *testing.T) {
 	e := newEntity(emitAll)
 	e.Events = []Event[*cart]{On((*cart).itemAdded,
 		entity.Alias("shop.ItemAdded"),
-		Upcast(func(product string) *domain.ItemAdded { return added(product) }),
+		Upcast(added),
 	)}
 	d := newDriver(t, e).start()
 	d.send(eventMessage(1, pack(t, added("a"))))

@@ -73,7 +73,7 @@ func (a *answer) take(values []byte) []byte {
 
 // addEvent adds an event. Its value was appended to a.values.
 func (a *answer) addEvent(url string, values []byte) {
-	n := len(a.reply.Events)
+	n := len(a.reply.GetEvents())
 	if n == len(a.events) {
 		a.events = append(a.events, &anypb.Any{})
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -76,6 +75,8 @@ func emitAll(_ context.Context, c *cart, add *pb.AddLineItem) (*emptypb.Empty, e
 	return &emptypb.Empty{}, nil
 }
 
+func boom() { panic("boom") } //nolint:forbidigo // what a test is about
+
 type addFunc = func(ctx context.Context, c *cart, add *pb.AddLineItem) (*emptypb.Empty, error)
 
 func newEntity(add addFunc) *Entity[*cart] {
@@ -96,17 +97,17 @@ type driver struct {
 	id      int64
 }
 
-func newDriver[S Instance](t testing.TB, e *Entity[S], interceptors ...grpc.UnaryServerInterceptor) *driver {
-	t.Helper()
+func newDriver[S Instance](tb testing.TB, e *Entity[S], interceptors ...grpc.UnaryServerInterceptor) *driver {
+	tb.Helper()
 	d := e.Declare()
-	require.Empty(t, d.Mistakes)
+	require.Empty(tb, d.Mistakes)
 	log := &bytes.Buffer{}
 	env := &component.Env{Logger: slog.New(slog.NewTextHandler(log, nil)), Commands: component.NewGauge()}
 	if len(interceptors) == 1 {
 		env.Unary = interceptors[0]
 	}
 	types := map[string]activator{d.Service.ServiceName: d.Implementation.(activator)} //nolint:errcheck // made by Declare
-	return &driver{t: t, log: log, session: &session{types: types, env: env}}
+	return &driver{t: tb, log: log, session: &session{types: types, env: env}}
 }
 
 // send hands a message to the session and returns a copy of the answer, or nil.
@@ -165,10 +166,10 @@ func (d *driver) requireFailure(out *eventsourcedpb.EventSourcedStreamOut, id in
 	require.Equal(d.t, 1, strings.Count(d.log.String(), "level=ERROR"), d.log)
 }
 
-func pack(t testing.TB, m proto.Message) *anypb.Any {
-	t.Helper()
+func pack(tb testing.TB, m proto.Message) *anypb.Any {
+	tb.Helper()
 	a, err := anypb.New(m)
-	require.NoError(t, err)
+	require.NoError(tb, err)
 	return a
 }
 
@@ -200,9 +201,9 @@ func failureAction(f *protocol.Failure) *protocol.ClientAction {
 	return &protocol.ClientAction{Action: &protocol.ClientAction_Failure{Failure: f}}
 }
 
-func requireEqual(t testing.TB, want, got proto.Message) {
-	t.Helper()
-	require.True(t, proto.Equal(want, got), "want %v\ngot  %v", want, got)
+func requireEqual(tb testing.TB, want, got proto.Message) {
+	tb.Helper()
+	require.True(tb, proto.Equal(want, got), "want %v\ngot  %v", want, got)
 }
 
 // P-033, P-043, P-044: the whole reply, without a field too much.
@@ -266,7 +267,9 @@ func TestCommand_RepliesWithTheHeaderItSets(t *testing.T) {
 		if add.GetProductId() == "plain" {
 			return &emptypb.Empty{}, nil
 		}
-		assert.Error(t, grpc.SetTrailer(ctx, metadata.Pairs("a", "b")))
+		if grpc.SetTrailer(ctx, metadata.Pairs("a", "b")) == nil {
+			return nil, errors.New("a trailer was accepted")
+		}
 		return &emptypb.Empty{}, grpc.SetHeader(ctx, metadata.Pairs("b-bin", "\xff", "a", "1", "a", "2"))
 	})).start()
 	requireEqual(t, &protocol.Metadata{Entries: []*protocol.MetadataEntry{
@@ -495,7 +498,7 @@ func TestCommand_RefusesAPayloadThatDoesNotDecode(t *testing.T) {
 // the log that has the stack.
 func TestSession_EndsWhenTheEntityFails(t *testing.T) {
 	t.Parallel()
-	explode := func(*cart) { panic("boom") }
+	explode := func(*cart) { boom() }
 	tests := map[string]struct {
 		add     addFunc
 		applied func(*cart)
@@ -503,7 +506,7 @@ func TestSession_EndsWhenTheEntityFails(t *testing.T) {
 		want    string
 	}{
 		"P-032 the handler panics": {
-			func(context.Context, *cart, *pb.AddLineItem) (*emptypb.Empty, error) { panic("boom") }, nil, 1, "Unexpected failure: boom",
+			func(context.Context, *cart, *pb.AddLineItem) (*emptypb.Empty, error) { boom(); return &emptypb.Empty{}, nil }, nil, 1, "Unexpected failure: boom",
 		},
 		"the event handler panics": {
 			emitAll, explode, 1, "Unexpected failure: boom",
@@ -565,14 +568,14 @@ func TestSession_EndsWhenReplayOrRestoreFails(t *testing.T) {
 	t.Run("P-060 the event handler panics", func(t *testing.T) {
 		t.Parallel()
 		e := newEntity(emitAll)
-		e.New = func(string) *cart { return &cart{applied: func(*cart) { panic("boom") }} }
+		e.New = func(string) *cart { return &cart{applied: func(*cart) { boom() }} }
 		d := newDriver(t, e).start()
 		d.requireFailure(d.send(eventMessage(1, pack(t, added("a")))), 0, "Unexpected failure: boom")
 	})
 	t.Run("New panics", func(t *testing.T) {
 		t.Parallel()
 		e := newEntity(emitAll)
-		e.New = func(string) *cart { panic("boom") }
+		e.New = func(string) *cart { boom(); return nil }
 		d := newDriver(t, e)
 		d.requireFailure(d.send(initMessage("u1", nil)), 0, "Unexpected failure: boom")
 	})
@@ -599,7 +602,7 @@ func TestSession_EndsWhenReplayOrRestoreFails(t *testing.T) {
 	t.Run("P-060 restoring the snapshot panics", func(t *testing.T) {
 		t.Parallel()
 		e := newEntity(emitAll)
-		e.Snapshot = SnapshotOf((*cart).snapshot, func(*cart, string) { panic("boom") })
+		e.Snapshot = SnapshotOf((*cart).snapshot, func(*cart, string) { boom() })
 		d := newDriver(t, e)
 		snapshot := &anypb.Any{TypeUrl: "p.cloudstate.io/string"}
 		d.requireFailure(d.send(initMessage("u1", &eventsourcedpb.EventSourcedSnapshot{SnapshotSequence: 1, Snapshot: snapshot})), 0, "Unexpected failure: boom")
@@ -607,7 +610,7 @@ func TestSession_EndsWhenReplayOrRestoreFails(t *testing.T) {
 	t.Run("taking a snapshot panics", func(t *testing.T) {
 		t.Parallel()
 		e := newEntity(emitAll)
-		e.Snapshot, e.SnapshotEvery = SnapshotOf(func(*cart) string { panic("boom") }, (*cart).restore), 1
+		e.Snapshot, e.SnapshotEvery = SnapshotOf(func(*cart) string { boom(); return "" }, (*cart).restore), 1
 		d := newDriver(t, e).start()
 		d.requireFailure(d.addItem("a"), 0, "Unexpected failure: boom")
 	})
@@ -628,9 +631,9 @@ func TestEmit_PanicsAfterItsCommand(t *testing.T) {
 		return &emptypb.Empty{}, nil
 	})).start()
 	d.addItem("a")
-	require.PanicsWithValue(t, misuse("Emit"), func() { kept.Emit(added("late")) })
+	require.PanicsWithValue(t, misuse, func() { kept.Emit(added("late")) })
 	d.session.close()
-	require.PanicsWithValue(t, misuse("Emit"), func() { kept.Emit(added("later")) })
+	require.PanicsWithValue(t, misuse, func() { kept.Emit(added("later")) })
 }
 
 // A reply that is missing or of another type is a mistake of the entity, not of the client.

@@ -1,6 +1,7 @@
 package testkit_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,5 +23,6 @@ func ExampleNew() {
 		require.NoError(t, err)
 		kit.RequireEvents("shopping-cart", "u1", &domain.ItemAdded{Item: &domain.LineItem{ProductId: "a", Quantity: 2}})
 	}
-	_ = testAddItem // go test runs functions of this form whose names begin with Test
+	fmt.Printf("%T\n", testAddItem) // go test runs functions of this type whose names begin with Test
+	// Output: func(*testing.T)
 }

@@ -71,8 +71,9 @@ func (k *Kit) RequireEvents(persistenceID, id string, want ...any) {
 		}
 		wanted = append(wanted, text)
 	}
-	found := []string{}
-	for i, event := range k.Events(persistenceID, id) {
+	events := k.Events(persistenceID, id)
+	found := make([]string, 0, len(events))
+	for i, event := range events {
 		text, err := describe(event)
 		if err != nil {
 			k.tb.Fatalf("testkit: event %d of %s %q in the journal: %v", i+1, persistenceID, id, err)

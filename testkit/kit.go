@@ -140,7 +140,7 @@ func (k *Kit) Faults() []string {
 func (k *Kit) addFault(fault proxy.Fault) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.faults = append(k.faults, fault.Error())
+	k.faults = append(k.faults, fault.String())
 }
 
 // testLog writes the log to the test.

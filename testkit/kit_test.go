@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -40,7 +41,7 @@ type renamed struct {
 func (c *basket) AddItem(_ context.Context, add *pb.AddLineItem) (*emptypb.Empty, error) {
 	switch add.GetProductId() {
 	case "panic":
-		panic("boom")
+		panic("boom") //nolint:forbidigo // what a test is about
 	case "fail":
 		c.Emit("never stored")
 		return nil, errors.New("changed my mind")
@@ -84,7 +85,7 @@ func products(tb testing.TB, kit *testkit.Kit) []string {
 	tb.Helper()
 	got, err := pb.NewShoppingCartClient(kit).GetCart(tb.Context(), &pb.GetShoppingCart{UserId: "u1"})
 	require.NoError(tb, err)
-	names := []string{}
+	names := make([]string, 0, len(got.GetItems()))
 	for _, item := range got.GetItems() {
 		names = append(names, item.GetProductId())
 	}
@@ -105,7 +106,7 @@ type failed struct{}
 func (r *recorder) Helper()          {}
 func (r *recorder) Log(...any)       {}
 func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
-func (r *recorder) FailNow()         { panic(failed{}) }
+func (r *recorder) FailNow()         { panic(failed{}) } //nolint:forbidigo // leaves the code under test
 func (r *recorder) Errorf(format string, args ...any) {
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
 }
@@ -122,13 +123,13 @@ func record(tb testing.TB, test func(tb testing.TB)) string {
 	func() {
 		defer func() {
 			if p := recover(); p != nil && p != any(failed{}) {
-				panic(p)
+				panic(p) //nolint:forbidigo // not ours
 			}
 		}()
 		test(r)
 	}()
-	for i := len(r.cleanups) - 1; i >= 0; i-- {
-		r.cleanups[i]()
+	for _, cleanup := range slices.Backward(r.cleanups) {
+		cleanup()
 	}
 	return strings.Join(r.errors, "\n")
 }
@@ -146,6 +147,7 @@ func TestRequireEvents_ShowsTheDifference(t *testing.T) {
 	t.Parallel()
 	kinds := []any{[]byte{1}, int32(1), int64(1), float32(1), 1.5, true}
 	got := record(t, func(tb testing.TB) {
+		tb.Helper()
 		kit := testkit.New(tb, basketEntity(new(atomic.Int32)))
 		require.NoError(t, add(t, kit, "a", "shirt"))
 		kit.RequireEvents("cart", "u1", append(kinds, &domain.ItemRemoved{ProductId: "b"}, "a", renamed{To: "shirt"})...)
@@ -170,6 +172,7 @@ func TestRequireEvents_SaysWhatCannotBeCompared(t *testing.T) {
 		"was it stored as another primitive?":                  &anypb.Any{TypeUrl: "p.cloudstate.io/bool", Value: []byte("\x0a\x01x")},
 	} {
 		require.Contains(t, record(t, func(tb testing.TB) {
+			tb.Helper()
 			testkit.New(tb, basketEntity(new(atomic.Int32))).RequireEvents("cart", "u1", event)
 		}), want)
 	}
@@ -191,6 +194,7 @@ func TestPassivate_BringsTheEntityBackFromItsJournal(t *testing.T) {
 func TestPassivate_RefusesWhatNoEntityHas(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, record(t, func(tb testing.TB) {
+		tb.Helper()
 		testkit.New(tb, basketEntity(new(atomic.Int32))).Passivate("carts", "u1")
 	}), `passivate carts "u1": no event sourced service has that persistence id`)
 }
@@ -225,6 +229,7 @@ func TestFaults_AreThoseTheProxyFinds(t *testing.T) {
 func TestFaults_FailTheTestThatDoesNotAskForThem(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, record(t, func(tb testing.TB) {
+		tb.Helper()
 		require.Error(t, add(t, testkit.New(tb, basketEntity(new(atomic.Int32))), "panic", "x"))
 	}), "the proxy found a fault of the service")
 }
@@ -232,6 +237,7 @@ func TestFaults_FailTheTestThatDoesNotAskForThem(t *testing.T) {
 func TestNew_FailsForComponentsThatAreNotValid(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, record(t, func(tb testing.TB) {
+		tb.Helper()
 		testkit.New(tb, &eventsourced.Entity[*basket]{})
 	}), "the field Service is nil")
 }

@@ -16,8 +16,8 @@ import (
 // items are the products of a cart in the order in which they were added.
 type items []*domain.LineItem
 
-func (l items) find(product string) int {
-	return slices.IndexFunc(l, func(i *domain.LineItem) bool { return i.GetProductId() == product })
+func (l *items) find(product string) int {
+	return slices.IndexFunc(*l, func(i *domain.LineItem) bool { return i.GetProductId() == product })
 }
 
 func (l *items) add(item *domain.LineItem) {
@@ -34,9 +34,9 @@ func (l *items) remove(product string) {
 	}
 }
 
-func (l items) cart() *cartpb.Cart {
-	cart := &cartpb.Cart{Items: make([]*cartpb.LineItem, len(l))}
-	for i, item := range l {
+func (l *items) cart() *cartpb.Cart {
+	cart := &cartpb.Cart{Items: make([]*cartpb.LineItem, len(*l))}
+	for i, item := range *l {
 		cart.Items[i] = &cartpb.LineItem{ProductId: item.GetProductId(), Name: item.GetName(), Quantity: item.GetQuantity()}
 	}
 	return cart

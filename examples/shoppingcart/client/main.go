@@ -25,7 +25,7 @@ const usage = `Usage: client [-addr host:port] command
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9000", "where the proxy of the shopping cart listens")
-	flag.Usage = func() { fmt.Fprint(flag.CommandLine.Output(), usage) }
+	flag.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	flag.Parse()
 	if err := run(*addr, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "client:", err)
