@@ -506,7 +506,10 @@ func TestSession_EndsWhenTheEntityFails(t *testing.T) {
 		want    string
 	}{
 		"P-032 the handler panics": {
-			func(context.Context, *cart, *pb.AddLineItem) (*emptypb.Empty, error) { boom(); return &emptypb.Empty{}, nil }, nil, 1, "Unexpected failure: boom",
+			func(context.Context, *cart, *pb.AddLineItem) (*emptypb.Empty, error) {
+				boom()
+				return &emptypb.Empty{}, nil
+			}, nil, 1, "Unexpected failure: boom",
 		},
 		"the event handler panics": {
 			emitAll, explode, 1, "Unexpected failure: boom",
