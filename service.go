@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/internal/command"
 	"github.com/cloudstate-go/cloudstate/internal/component"
+	"github.com/cloudstate-go/cloudstate/internal/wire"
 	"github.com/cloudstate-go/cloudstate/protocol"
 )
 
@@ -141,7 +143,10 @@ func (s *Service) Serve(ctx context.Context, lis net.Listener) error {
 		return errors.Join(err, lis.Close())
 	}
 	env := &component.Env{Logger: s.logger(), Unary: command.Chain(s.UnaryInterceptors), Commands: component.NewGauge()}
-	server := grpc.NewServer(append([]grpc.ServerOption{grpc.MaxRecvMsgSize(maxMessageSize)}, s.ServerOptions...)...)
+	server := grpc.NewServer(slices.Concat([]grpc.ServerOption{
+		grpc.MaxRecvMsgSize(maxMessageSize),
+		grpc.ForceServerCodecV2(wire.Codec()),
+	}, s.ServerOptions)...)
 	protocol.RegisterEntityDiscoveryServer(server, discovery)
 	healthServer := health.NewServer()
 	grpc_health_v1.RegisterHealthServer(server, healthServer)
@@ -159,7 +164,10 @@ func (s *Service) Serve(ctx context.Context, lis net.Listener) error {
 	}
 	healthServer.Shutdown()
 	err = s.stop(context.WithoutCancel(ctx), server, env.Commands)
-	return errors.Join(err, <-failed)
+	if serveErr := <-failed; serveErr != nil && !errors.Is(serveErr, grpc.ErrServerStopped) {
+		err = errors.Join(err, serveErr)
+	}
+	return err
 }
 
 // stop ends server. Its streams stay open as long as their entities are active, so it does

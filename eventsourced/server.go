@@ -37,7 +37,7 @@ func (s *server) Handle(stream eventsourcedpb.EventSourced_HandleServer) error {
 	session := session{types: s.types, env: s.env}
 	defer session.close()
 	ctx := stream.Context()
-	var in eventsourcedpb.EventSourcedStreamIn // receiving resets it; nothing keeps it
+	var in incoming
 	for {
 		if err := stream.RecvMsg(&in); err != nil {
 			if errors.Is(err, io.EOF) {
@@ -45,7 +45,8 @@ func (s *server) Handle(stream eventsourcedpb.EventSourced_HandleServer) error {
 			}
 			return err
 		}
-		over, err := s.handle(ctx, stream, &session, &in)
+		over, err := s.handle(ctx, stream, &session, &in.message)
+		in.free()
 		if over || err != nil {
 			return err
 		}

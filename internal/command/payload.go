@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -25,11 +26,11 @@ func (m *Method) CheckPayload(payload *anypb.Any) error {
 }
 
 // DecodePayload decodes a payload that [Method.CheckPayload] accepts into request,
-// which generated code has allocated. An Any inside of an Any is unwrapped, a bare one
-// is passed on as it is.
+// which generated code has allocated and which shares nothing with it. An Any inside of an
+// Any is unwrapped, a bare one is passed on as it is.
 func (m *Method) DecodePayload(payload *anypb.Any, request any) error {
 	if bare, ok := request.(*anypb.Any); ok && typeName(payload.GetTypeUrl()) != anyName {
-		bare.TypeUrl, bare.Value = payload.GetTypeUrl(), payload.GetValue()
+		bare.TypeUrl, bare.Value = payload.GetTypeUrl(), bytes.Clone(payload.GetValue())
 		return nil
 	}
 	message, ok := request.(proto.Message)
