@@ -142,7 +142,14 @@ func (s *Service) Serve(ctx context.Context, lis net.Listener) error {
 	if err != nil {
 		return errors.Join(err, lis.Close())
 	}
-	env := &component.Env{Logger: s.logger(), Unary: command.Chain(s.UnaryInterceptors), Commands: component.NewGauge()}
+	env := &component.Env{
+		Environment: command.Environment{
+			Unary:   command.Chain(s.UnaryInterceptors),
+			Targets: component.Targets(declarations),
+		},
+		Logger:   s.logger(),
+		Commands: command.NewGauge(),
+	}
 	server := grpc.NewServer(slices.Concat([]grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessageSize),
 		grpc.ForceServerCodecV2(wire.Codec()),
@@ -172,7 +179,7 @@ func (s *Service) Serve(ctx context.Context, lis net.Listener) error {
 
 // stop ends server. Its streams stay open as long as their entities are active, so it does
 // not wait for them, but for the commands that are running.
-func (s *Service) stop(ctx context.Context, server *grpc.Server, commands *component.Gauge) error {
+func (s *Service) stop(ctx context.Context, server *grpc.Server, commands *command.Gauge) error {
 	grace := s.GracePeriod
 	if grace == 0 {
 		grace = defaultGracePeriod

@@ -55,6 +55,7 @@ type Entity[S Instance] struct {
 
 var kind = &component.Kind{
 	EntityType: eventsourcedpb.EventSourced_ServiceDesc.ServiceName,
+	Keyed:      true,
 	Register:   register,
 }
 

@@ -48,7 +48,7 @@ func (in *incoming) UnmarshalWire(data []byte) error {
 	}
 	in.general = true
 	if err := proto.Unmarshal(data, &in.message); err != nil { //nolint:forbidigo // a message of the protocol
-		in.free()
+		in.Free()
 		return err
 	}
 	if init := in.message.GetInit(); init != nil {
@@ -57,8 +57,11 @@ func (in *incoming) UnmarshalWire(data []byte) error {
 	return nil
 }
 
-// free lets other streams use the memory of the message.
-func (in *incoming) free() {
+// IsCommand implements command.Incoming.
+func (in *incoming) IsCommand() bool { return in.message.GetCommand() != nil }
+
+// Free lets other streams use the memory of the message.
+func (in *incoming) Free() {
 	if in.general {
 		proto.Reset(&in.message)
 		in.general = false

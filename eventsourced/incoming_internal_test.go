@@ -42,14 +42,14 @@ func FuzzIncoming(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := incoming{entityID: "u1"}
 		require.NoError(t, in.UnmarshalWire(before))
-		in.free()
+		in.Free()
 		var want eventsourcedpb.EventSourcedStreamIn
 		wantErr := proto.Unmarshal(data, &want)
 		err := in.UnmarshalWire(data)
 		require.Equal(t, wantErr == nil, err == nil, "%v, want %v", err, wantErr)
 		if err == nil {
 			require.True(t, proto.Equal(&want, &in.message), "%v, want %v", &in.message, &want)
-			in.free()
+			in.Free()
 		}
 	})
 }
@@ -77,6 +77,6 @@ func TestIncoming_GivesUpLargeMemory(t *testing.T) {
 	require.NoError(t, in.UnmarshalWire(data))
 	kept := in.received
 	require.Greater(t, cap(kept.eventPayload.Message.GetValue()), 1<<20)
-	in.free()
+	in.Free()
 	require.Nil(t, kept.eventPayload.Message.GetValue())
 }

@@ -2,8 +2,8 @@ package eventsourced
 
 import (
 	"context"
-	"log/slog"
 
+	"github.com/cloudstate-go/cloudstate/internal/command"
 	"github.com/cloudstate-go/cloudstate/internal/component"
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
@@ -11,13 +11,13 @@ import (
 
 // activator is an entity type, whatever its Go type is.
 type activator interface {
-	activate(ctx context.Context, env *component.Env, init *eventsourcedpb.EventSourcedInit) (activity, *fault)
+	activate(ctx context.Context, env *component.Env, init *eventsourcedpb.EventSourcedInit) (activity, *command.Fault)
 }
 
 // activity is an activation, whatever the Go type of its entity is.
 type activity interface {
-	event(event *eventsourcedpb.EventSourcedEvent) *fault
-	command(command *protocol.Command) (*answer, *fault)
+	event(event *eventsourcedpb.EventSourcedEvent) *command.Fault
+	command(command *protocol.Command) (*answer, *command.Fault)
 	release()
 }
 
@@ -32,11 +32,6 @@ type session struct {
 	service, entityID string
 }
 
-var (
-	errNoInit = protocolFault(0, "Expected Init message")
-	errEmpty  = protocolFault(0, "Received empty/unknown message")
-)
-
 // handle takes the next message of the proxy. It returns the answer, which the caller must
 // free, or nil if the message has none, and whether the session is over.
 func (s *session) handle(ctx context.Context, in *eventsourcedpb.EventSourcedStreamIn) (out *answer, over bool) {
@@ -44,19 +39,19 @@ func (s *session) handle(ctx context.Context, in *eventsourcedpb.EventSourcedStr
 	if f == nil {
 		return out, false
 	}
-	s.log(ctx, f, in.GetCommand().GetName())
+	s.env.LogFault(ctx, texts.Kind, f, s.service, s.entityID, in.GetCommand().GetName())
 	out = acquireAnswer()
 	out.setFault(f)
 	return out, true
 }
 
-func (s *session) dispatch(ctx context.Context, in *eventsourcedpb.EventSourcedStreamIn) (*answer, *fault) {
+func (s *session) dispatch(ctx context.Context, in *eventsourcedpb.EventSourcedStreamIn) (*answer, *command.Fault) {
 	m := in.GetMessage()
 	if init, ok := m.(*eventsourcedpb.EventSourcedStreamIn_Init); ok {
 		return nil, s.init(ctx, init.Init)
 	}
 	if s.active == nil {
-		return nil, errNoInit
+		return nil, command.ProtocolFault(0, texts.NoInit)
 	}
 	switch m := m.(type) {
 	case *eventsourcedpb.EventSourcedStreamIn_Command:
@@ -64,35 +59,23 @@ func (s *session) dispatch(ctx context.Context, in *eventsourcedpb.EventSourcedS
 	case *eventsourcedpb.EventSourcedStreamIn_Event:
 		return nil, s.active.event(m.Event)
 	}
-	return nil, errEmpty
+	return nil, command.ProtocolFault(0, texts.Empty)
 }
 
-func (s *session) init(ctx context.Context, init *eventsourcedpb.EventSourcedInit) *fault {
+func (s *session) init(ctx context.Context, init *eventsourcedpb.EventSourcedInit) *command.Fault {
 	if s.active != nil {
-		return protocolFault(0, "Entity already inited")
+		return command.ProtocolFault(0, texts.Inited)
 	}
 	s.service, s.entityID = init.GetServiceName(), init.GetEntityId()
 	typ := s.types[s.service]
 	if typ == nil {
-		return protocolFault(0, "Service not found: %s", s.service)
+		return command.ProtocolFault(0, "Service not found: "+s.service)
 	}
 	active, f := typ.activate(ctx, s.env, init)
 	if f == nil {
 		s.active = active
 	}
 	return f
-}
-
-// log records why the stream ends. It is the only record of it on this side.
-func (s *session) log(ctx context.Context, f *fault, command string) {
-	attrs := []slog.Attr{
-		slog.String("service", s.service), slog.String("entity", s.entityID), slog.String("command", command),
-		slog.String("error", f.description),
-	}
-	if f.stack != nil {
-		attrs = append(attrs, slog.String("stack", string(f.stack)))
-	}
-	s.env.Logger.LogAttrs(ctx, slog.LevelError, "event sourced entity failed; it is dropped, and reloaded for its next command", attrs...)
 }
 
 // close ends the session after the stream has ended.

@@ -34,7 +34,7 @@ func BenchmarkSession_Command(b *testing.B) {
 		if over {
 			b.Fatal(out.out.GetFailure())
 		}
-		out.free()
+		out.Free()
 	}
 }
 
@@ -48,7 +48,7 @@ func TestSession_CommandAllocatesLittle(t *testing.T) { //nolint:paralleltest //
 	ctx := t.Context()
 	allocs := testing.AllocsPerRun(200, func() {
 		out, _ := d.session.handle(ctx, in)
-		out.free()
+		out.Free()
 	})
 	require.LessOrEqual(t, allocs, 7.0)
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/entity"
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
 	pb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
+	"github.com/cloudstate-go/cloudstate/internal/command"
 	"github.com/cloudstate-go/cloudstate/internal/component"
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
@@ -102,7 +103,7 @@ func newDriver[S Instance](tb testing.TB, e *Entity[S], interceptors ...grpc.Una
 	d := e.Declare()
 	require.Empty(tb, d.Mistakes)
 	log := &bytes.Buffer{}
-	env := &component.Env{Logger: slog.New(slog.NewTextHandler(log, nil)), Commands: component.NewGauge()}
+	env := &component.Env{Logger: slog.New(slog.NewTextHandler(log, nil)), Commands: command.NewGauge()}
 	if len(interceptors) == 1 {
 		env.Unary = interceptors[0]
 	}
@@ -119,7 +120,7 @@ func (d *driver) send(in *eventsourcedpb.EventSourcedStreamIn) *eventsourcedpb.E
 	if out == nil {
 		return nil
 	}
-	defer out.free()
+	defer out.Free()
 	return proto.CloneOf(&out.out)
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
@@ -20,6 +21,14 @@ type Context struct {
 	EntityID string
 	// Method is the method that the command calls.
 	Method *Method
+	// Service is the full name of the service of the method.
+	Service string
+	// Metadata is that of the command, as the proxy sent it.
+	Metadata *protocol.Metadata
+	// Effects take what the handler asks of other services.
+	Effects Effects
+	// Proxy is how the handler may call other services; nil if there is no way.
+	Proxy grpc.ClientConnInterface
 }
 
 type contextKey struct{}

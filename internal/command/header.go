@@ -3,9 +3,6 @@ package command
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -53,21 +50,4 @@ func (h *Header) SetTrailer(metadata.MD) error {
 
 // Metadata returns what was set, sorted by key, and nil if nothing was. Values of keys
 // that end in "-bin" become bytes.
-func (h *Header) Metadata() *protocol.Metadata {
-	if len(h.header) == 0 {
-		return nil
-	}
-	m := &protocol.Metadata{}
-	for _, key := range slices.Sorted(maps.Keys(h.header)) {
-		for _, value := range h.header[key] {
-			entry := &protocol.MetadataEntry{Key: key}
-			if strings.HasSuffix(key, binarySuffix) {
-				entry.Value = &protocol.MetadataEntry_BytesValue{BytesValue: []byte(value)}
-			} else {
-				entry.Value = &protocol.MetadataEntry_StringValue{StringValue: value}
-			}
-			m.Entries = append(m.Entries, entry)
-		}
-	}
-	return m
-}
+func (h *Header) Metadata() *protocol.Metadata { return toMetadata(h.header) }

@@ -9,11 +9,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
-	"github.com/cloudstate-go/cloudstate/protocol/annotations"
+	"github.com/cloudstate-go/cloudstate/internal/command"
 )
 
 // Describe fills in the Descriptor of d and, where it is empty, the PersistenceID, and
@@ -107,23 +106,11 @@ func (d *Declaration) RequireKeys() {
 	}
 	for i := range d.Descriptor.Methods().Len() {
 		method := d.Descriptor.Methods().Get(i)
-		if !hasKey(method.Input()) {
+		if len(command.Keys(method.Input())) == 0 {
 			d.Mistakef("the request of %s, %s, has no entity key; mark the field that names the entity with [(cloudstate.entity_key) = true]",
 				method.Name(), method.Input().FullName())
 		}
 	}
-}
-
-func hasKey(message protoreflect.MessageDescriptor) bool {
-	for i := range message.Fields().Len() {
-		options := message.Fields().Get(i).Options()
-		for _, key := range []protoreflect.ExtensionType{annotations.E_EntityKey, annotations.E_LegacyEntityKey} {
-			if is, ok := proto.GetExtension(options, key).(bool); ok && is {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // RefuseStreams records each method that streams, for a kind that cannot.
@@ -177,4 +164,13 @@ func Check(declarations []*Declaration) error {
 		namespaces[space] = name
 	}
 	return errors.Join(mistakes...)
+}
+
+// Targets returns the methods of all components.
+func Targets(declarations []*Declaration) command.Targets {
+	targets := command.Targets{}
+	for _, d := range declarations {
+		targets.Add(d.Descriptor, d.Kind.Keyed)
+	}
+	return targets
 }

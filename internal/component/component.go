@@ -6,11 +6,14 @@
 package component
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/cloudstate-go/cloudstate/internal/command"
 )
 
 // A Component declares an entity or an action. It is implemented by the declarations of
@@ -24,6 +27,8 @@ type Component interface {
 type Kind struct {
 	// EntityType is the full name of the protocol service.
 	EntityType string
+	// Keyed says that requests name an entity.
+	Keyed bool
 	// Register registers the protocol server for the declarations of this kind.
 	Register func(registrar grpc.ServiceRegistrar, env *Env, declarations []*Declaration)
 }
@@ -47,10 +52,22 @@ type Declaration struct {
 
 // Env is what the protocol servers of all kinds share.
 type Env struct {
+	command.Environment
+
 	// Logger gets one record for each fault of an entity.
 	Logger *slog.Logger
-	// Unary runs around each unary handler; nil for none.
-	Unary grpc.UnaryServerInterceptor
 	// Commands counts the commands that are running.
-	Commands *Gauge
+	Commands *command.Gauge
+}
+
+// LogFault records why an activation ends. It is the only record of it on this side.
+func (e *Env) LogFault(ctx context.Context, kind string, f *command.Fault, service, entityID, name string) {
+	attrs := []slog.Attr{
+		slog.String("kind", kind), slog.String("service", service), slog.String("entity", entityID), slog.String("command", name),
+		slog.String("error", f.Description),
+	}
+	if f.Stack != nil {
+		attrs = append(attrs, slog.String("stack", string(f.Stack)))
+	}
+	e.Logger.LogAttrs(ctx, slog.LevelError, "entity failed; it is dropped, and reloaded for its next command", attrs...)
 }
