@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
-	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/entities"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
@@ -24,7 +23,7 @@ const modulePath = "github.com/cloudstate-go/cloudstate"
 type running struct {
 	spec     *spec.Spec
 	router   *routing.Router
-	entities *entities.EventSourced
+	entities *entities.Runners
 }
 
 // A session is one call of Serve. Its parts start from the bottom of the list, and
@@ -106,8 +105,8 @@ func (s *session) open(work, life context.Context) error {
 		return fmt.Errorf("proxy: %w", err)
 	}
 	router := routing.New(discovered, s.reporter)
-	runners := entities.New(life, entities.Config{
-		UserFunction:       eventsourcedpb.NewEventSourcedClient(s.link.conn),
+	runners := entities.NewEventSourced(life, entities.Config{
+		UserFunction:       s.link.conn,
 		Journal:            s.proxy.journal(),
 		PassivationTimeout: positive(s.proxy.PassivationTimeout, defaultPassivationTimeout),
 		RelayTimeout:       positive(s.proxy.RelayTimeout, defaultRelayTimeout),

@@ -8,38 +8,31 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-
-	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
-	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
-// An activation is a stream to the user function, and what is known of the entity at
-// its end. It belongs to the goroutine of its runner.
+// An activation is a stream to the user function with what reads from it. It belongs
+// to the goroutine of its runner.
 type activation struct {
-	stream  eventsourcedpb.EventSourced_HandleClient
+	stream  stream
+	texts   *texts
 	cancel  context.CancelFunc
 	outputs chan output // what the user function sends; closed after an error
 
-	head        store.Head
 	lastCommand int64
-}
-
-// An output is a message of the user function, or the error that ended the stream.
-type output struct {
-	message *eventsourcedpb.EventSourcedStreamOut
-	err     error
 }
 
 // open opens a stream. The activation must be ended.
 func (r *runner) open(ctx context.Context) (*activation, *crash) {
+	kind := r.entities.kind
 	ctx, cancel := context.WithCancel(ctx)
-	stream, err := r.entities.config.UserFunction.Handle(ctx)
+	stream, err := kind.open(ctx, r.entity)
 	if err != nil {
 		cancel()
-		crash := newCrash(textTermination, fmt.Errorf("open a stream to the user function: %w", err))
+		texts := kind.texts()
+		crash := texts.crash(texts.termination, fmt.Errorf("open a stream to the user function: %w", err))
 		return nil, crash.forEverybody(codes.Unavailable)
 	}
-	a := &activation{stream: stream, cancel: cancel, outputs: make(chan output, 1)}
+	a := &activation{stream: stream, texts: kind.texts(), cancel: cancel, outputs: make(chan output, 1)}
 	go a.receive()
 	return a, nil
 }
@@ -49,26 +42,35 @@ func (r *runner) open(ctx context.Context) (*activation, *crash) {
 func (a *activation) receive() {
 	defer close(a.outputs)
 	for {
-		message, err := a.stream.Recv()
-		a.outputs <- output{message: message, err: err}
-		if err != nil {
+		out := a.stream.receive()
+		a.outputs <- out
+		if out.err != nil {
 			return
 		}
 	}
 }
 
-// send sends a message. It waits while the user function is slow to read.
-func (a *activation) send(message *eventsourcedpb.EventSourcedStreamIn) error {
-	return a.stream.Send(message)
+// recover brings the entity to the state that is stored.
+func (a *activation) recover(ctx context.Context) *crash {
+	err := a.stream.recover(ctx)
+	var unsent sendError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &unsent):
+		return a.why(unsent.err)
+	default:
+		return a.texts.crash(a.texts.recovery, err).forEverybody(unknown)
+	}
 }
 
-// why returns what ended the stream, after send has returned an error.
+// why returns what ended the stream, after something could not be sent.
 func (a *activation) why(err error) *crash {
 	if !errors.Is(err, io.EOF) {
-		return newCrash(textTermination, fmt.Errorf("send to the user function: %w", err))
+		return a.texts.crash(a.texts.termination, sendError{err})
 	}
 	out := <-a.outputs // io.EOF means that the receiver knows more
-	return out.crash(noCommand)
+	return out.crash(a.texts, noCommand)
 }
 
 // end half-closes the stream and waits until the user function has ended it, which

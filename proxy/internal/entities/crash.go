@@ -9,19 +9,27 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 )
 
-// What clients see when an activation dies (protocol section 3.1).
-const (
-	textReply       = "Unexpected entity reply"
-	textFailure     = "Unexpected entity failure"
-	textMessage     = "Unexpected entity message"
-	textTermination = "Unexpected entity termination"
-	textRecovery    = "Error recovering event log"
-	textQueued      = "Entity terminated"
-)
+// texts are what clients see when an activation dies (protocol section 3.1).
+type texts struct {
+	// The client of the command that is under way.
+	reply, failure, message, termination string
+	// Everybody, when what is stored cannot be read.
+	recovery string
+	// All others.
+	queued string
+}
+
+var eventSourcedTexts = texts{
+	reply:       "Unexpected entity reply",
+	failure:     "Unexpected entity failure",
+	message:     "Unexpected entity message",
+	termination: "Unexpected entity termination",
+	recovery:    "Error recovering event log",
+	queued:      "Entity terminated",
+}
 
 // unknown is the status code of everything in the table of the protocol.
 const unknown = codes.Unknown
@@ -36,12 +44,12 @@ type crash struct {
 	queued  error // for all others
 }
 
-// newCrash returns a crash that answers the current command with a text.
-func newCrash(text string, cause error) *crash {
+// crash returns a crash that answers the current command with one of the texts.
+func (t *texts) crash(text string, cause error) *crash {
 	return &crash{
 		cause:   fmt.Errorf("%s: %w", text, cause),
 		current: status.Error(unknown, text),
-		queued:  status.Error(unknown, textQueued),
+		queued:  status.Error(unknown, t.queued),
 	}
 }
 
@@ -54,26 +62,20 @@ func (c *crash) forEverybody(code codes.Code) *crash {
 
 // crash returns how an output ends an activation that waits for the reply to a
 // command, or for nothing.
-func (o output) crash(command int64) *crash {
-	switch message := o.message.GetMessage().(type) {
-	case nil:
-		switch {
-		case errors.Is(o.err, io.EOF):
-			return newCrash(textTermination, errors.New("the user function ended the stream, although it was not half-closed"))
-		case o.err != nil:
-			return newCrash(textTermination, fmt.Errorf("the stream broke: %w", o.err))
-		default:
-			return newCrash(textMessage, errors.New("the user function sent a message that is neither a reply nor a failure"))
-		}
-	case *eventsourcedpb.EventSourcedStreamOut_Failure:
-		return newCrash(textFailure, fmt.Errorf("the user function gave up the entity at command %d: %s", message.Failure.GetCommandId(), message.Failure.GetDescription()))
-	case *eventsourcedpb.EventSourcedStreamOut_Reply:
-		if command == noCommand {
-			return newCrash(textReply, fmt.Errorf("the user function replied to command %d, but no command was outstanding", message.Reply.GetCommandId()))
-		}
-		return newCrash(textReply, fmt.Errorf("the user function replied to command %d, but command %d was outstanding", message.Reply.GetCommandId(), command))
+func (o output) crash(t *texts, command int64) *crash {
+	switch {
+	case errors.Is(o.err, io.EOF):
+		return t.crash(t.termination, errors.New("the user function ended the stream, although it was not half-closed"))
+	case o.err != nil:
+		return t.crash(t.termination, fmt.Errorf("the stream broke: %w", o.err))
+	case o.failure != nil:
+		return t.crash(t.failure, fmt.Errorf("the user function gave up the entity at command %d: %s", o.failure.GetCommandId(), o.failure.GetDescription()))
+	case o.answer == nil:
+		return t.crash(t.message, errors.New("the user function sent a message that is neither a reply nor a failure"))
+	case command == noCommand:
+		return t.crash(t.reply, fmt.Errorf("the user function replied to command %d, but no command was outstanding", o.answer.command))
 	default:
-		return newCrash(textMessage, fmt.Errorf("the user function sent a message of unknown type %T", message))
+		return t.crash(t.reply, fmt.Errorf("the user function replied to command %d, but command %d was outstanding", o.answer.command, command))
 	}
 }
 
@@ -104,18 +106,4 @@ func (r *runner) report(ctx context.Context, at *pending, err error) {
 		fault.Command = at.command.Method.Name
 	}
 	r.entities.config.Report(ctx, fault)
-}
-
-// violation returns what a reply must not contain, although it does no harm: it is
-// ignored (protocol sections 3.3.2 and 11, A-24).
-func violation(reply *eventsourcedpb.EventSourcedReply) error {
-	events, snapshot := len(reply.GetEvents()), reply.GetSnapshot()
-	switch {
-	case reply.GetClientAction().GetFailure() != nil && (events > 0 || snapshot != nil):
-		return errors.New("the reply is a failure, but has events or a snapshot; they were ignored")
-	case events == 0 && snapshot != nil:
-		return errors.New("the reply has a snapshot, but no events; the snapshot was ignored")
-	default:
-		return nil
-	}
 }

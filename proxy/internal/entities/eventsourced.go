@@ -1,184 +1,118 @@
-// Package entities runs event sourced entities: each live one has a runner, which
-// owns its stream to the user function, its queue and its place in the journal
-// (protocol section 3.3).
-//
-// A runner is started by the first command for its entity. It activates the entity
-// (opens a stream and replays the journal), then sends one command at a time, and
-// stores the events of each before anybody sees its answer. It ends when the entity
-// has been idle for a while, and no command is lost to that: what arrives while an
-// activation ends waits for the next one.
 package entities
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"sync"
-	"time"
 
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
-	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
-// A Config is what entities need. All fields but the last are required.
-type Config struct {
-	// UserFunction has the entities.
-	UserFunction eventsourcedpb.EventSourcedClient
-	// Journal keeps their events.
-	Journal store.Journal
-	// PassivationTimeout is when an idle entity leaves memory, unless its service
-	// says otherwise.
-	PassivationTimeout time.Duration
-	// RelayTimeout limits how long a client waits for an answer, how long the outcome
-	// of an append may stay unknown, and how long the user function may take to end a
-	// stream that has been half-closed.
-	RelayTimeout time.Duration
-	// Complete is called with the response to a command whose client has left. It does
-	// not block.
-	Complete func(context.Context, *routing.Command, *routing.Response)
-	// Report is called with everything that goes wrong.
-	Report func(context.Context, routing.Fault)
-	// Metadata lets commands carry the metadata of calls.
-	Metadata bool
+// NewEventSourced returns the runners of event sourced entities, none of them active.
+// When the context ends, every command is answered with UNAVAILABLE and all runners end
+// without waiting for the user function. Close must be called in any case.
+func NewEventSourced(ctx context.Context, config Config) *Runners {
+	return newRunners(ctx, &eventSourced{
+		userFunction: eventsourcedpb.NewEventSourcedClient(config.UserFunction),
+		journal:      config.Journal,
+	}, config)
 }
 
-// EventSourced runs the event sourced entities of a user function. It is a
-// [routing.Kind] and may be used concurrently.
-type EventSourced struct {
-	config Config
-	start  func(*runner)
-	ended  sync.WaitGroup // runners
-
-	mu      sync.Mutex
-	runners map[entity]*runner
-	closed  bool
+// eventSourced is the kind whose state is a journal of events (protocol section 3.3).
+type eventSourced struct {
+	userFunction eventsourcedpb.EventSourcedClient
+	journal      store.Journal
 }
 
-// An entity is what a runner runs.
-type entity struct {
-	service *spec.Service
-	id      string
-}
+func (k *eventSourced) texts() *texts { return &eventSourcedTexts }
 
-// key returns the name under which the events of an entity are stored.
-func (e entity) key() store.Key {
-	return store.Key{Type: e.service.PersistenceID, ID: e.id}
-}
-
-var _ routing.Kind = (*EventSourced)(nil)
-
-// New returns the runners of a user function, none of them active. When the context
-// ends, every command is answered with UNAVAILABLE and all runners end without
-// waiting for the user function. Close must be called in any case.
-func New(ctx context.Context, config Config) *EventSourced {
-	e := &EventSourced{config: config, runners: map[entity]*runner{}}
-	e.start = func(r *runner) { e.ended.Go(func() { r.run(ctx) }) }
-	return e
-}
-
-// Handle implements [routing.Kind]. It returns when the entity has answered, after
-// the relay timeout, or when the context ends. A command that is still queued then
-// is never sent to the user function; one that is under way is completed, and its
-// response goes to Config.Complete.
-func (e *EventSourced) Handle(ctx context.Context, command *routing.Command, respond func(*routing.Response) error) error {
-	id, err := command.Method.EntityKey(command.Payload.GetValue())
+func (k *eventSourced) open(ctx context.Context, of entity) (stream, error) {
+	wire, err := k.userFunction.Handle(ctx)
 	if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
+		return nil, err
 	}
-	if id == "" {
-		return status.Error(codes.InvalidArgument, "entity key must not be empty")
-	}
-	p := newPending(command)
-	if !e.submit(entity{service: command.Method.Service, id: id}, p) {
-		return shuttingDown()
-	}
-	relay := time.NewTimer(e.config.RelayTimeout)
-	defer relay.Stop()
-	var left error
-	select {
-	case outcome := <-p.done:
-		return outcome.pass(respond)
-	case <-ctx.Done():
-		left = status.FromContextError(ctx.Err()).Err()
-	case <-relay.C:
-		left = status.Errorf(codes.DeadlineExceeded, "%s %q did not answer %s within %v", command.Method.Service.Name, id, command.Method.Name, e.config.RelayTimeout)
-	}
-	late := func(response *routing.Response) { e.config.Complete(ctx, command, response) }
-	if !p.leave(late) {
-		return (<-p.done).pass(respond)
-	}
-	return left
+	return &eventSourcedStream{EventSourced_HandleClient: wire, entity: of, journal: k.journal}, nil
 }
 
-// submit hands a command to the runner of its entity. It returns false after Close.
-func (e *EventSourced) submit(to entity, p *pending) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return false
-	}
-	r := e.runners[to]
-	if r == nil {
-		r = newRunner(e, to)
-		e.runners[to] = r
-		e.start(r)
-	}
-	r.queue.push(p)
-	return true
+// An eventSourcedStream is an activation of an event sourced entity.
+type eventSourcedStream struct {
+	eventsourcedpb.EventSourced_HandleClient
+	entity
+
+	journal store.Journal
+	head    store.Head
 }
 
-// retire removes a runner, unless commands wait for it.
-func (e *EventSourced) retire(r *runner) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if r.queue.len() > 0 {
-		return false
-	}
-	delete(e.runners, r.entity)
-	return true
+func (s *eventSourcedStream) command(command *protocol.Command) error {
+	return s.Send(&eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Command{Command: command}})
 }
 
-// Passivate lets an entity finish the commands that it has and leave memory, and
-// waits for that. It does nothing if the entity is not active.
-func (e *EventSourced) Passivate(ctx context.Context, service *spec.Service, id string) error {
-	e.mu.Lock()
-	r := e.runners[entity{service: service, id: id}]
-	e.mu.Unlock()
-	if r == nil {
-		return nil
+func (s *eventSourcedStream) receive() output {
+	message, err := s.Recv()
+	out := output{message: message, failure: message.GetFailure(), err: err}
+	if reply := message.GetReply(); reply != nil {
+		out.answer = s.answer(reply)
 	}
-	select {
-	case <-r.queue.seal():
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("passivate %s %q: it is still at work: %w", service.PersistenceID, id, ctx.Err())
-	}
+	return out
 }
 
-// Close refuses further commands with UNAVAILABLE, lets every entity finish those
-// that it has, and waits until all have left memory.
-func (e *EventSourced) Close() {
-	e.mu.Lock()
-	e.closed = true
-	for _, r := range e.runners {
-		r.queue.seal()
+// answer returns what a reply says. A failure changes nothing.
+func (s *eventSourcedStream) answer(reply *eventsourcedpb.EventSourcedReply) *answer {
+	failure := reply.GetClientAction().GetFailure()
+	events, snapshot := len(reply.GetEvents()), reply.GetSnapshot()
+	a := &answer{
+		command:  reply.GetCommandId(),
+		response: routing.Response{Action: reply.GetClientAction(), SideEffects: reply.GetSideEffects()},
+		restart:  failure.GetRestart(),
 	}
-	e.mu.Unlock()
-	e.ended.Wait()
+	switch {
+	case failure != nil && (events > 0 || snapshot != nil):
+		a.violation = errors.New("the reply is a failure, but has events or a snapshot; they were ignored")
+	case events == 0 && snapshot != nil:
+		a.violation = errors.New("the reply has a snapshot, but no events; the snapshot was ignored")
+	case failure == nil && events > 0:
+		a.commit = func(ctx context.Context) error { return s.append(ctx, reply) }
+	}
+	return a
 }
 
-// closing says whether Close has been called.
-func (e *EventSourced) closing() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.closed
-}
-
-// shuttingDown is the answer to a command that comes too late.
-func shuttingDown() error {
-	return status.Error(codes.Unavailable, "the proxy is shutting down")
+// append stores the events of a reply, with its snapshot.
+func (s *eventSourcedStream) append(ctx context.Context, reply *eventsourcedpb.EventSourcedReply) error {
+	request := store.Append{
+		Key:      s.key(),
+		Expected: s.head,
+		Events:   make([][]byte, len(reply.GetEvents())),
+		OpID:     store.OpID(uuid.New()),
+	}
+	for i, event := range reply.GetEvents() {
+		data, err := proto.Marshal(event)
+		if err != nil {
+			return fmt.Errorf("encode event %d: %w", i+1, err)
+		}
+		request.Events[i] = data
+	}
+	if reply.GetSnapshot() != nil {
+		data, err := proto.Marshal(reply.GetSnapshot())
+		if err != nil {
+			return fmt.Errorf("encode the snapshot: %w", err)
+		}
+		request.Snapshot = data
+	}
+	head, err := s.journal.Append(ctx, request)
+	if errors.Is(err, store.ErrUnknown) {
+		head, err = resolve(ctx, err, func() (store.Head, bool, error) {
+			return s.journal.Resolve(ctx, request.Key, request.OpID)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("store %d events: %w", len(request.Events), err)
+	}
+	s.head = head
+	return nil
 }

@@ -16,7 +16,6 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
-	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/entities"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/scripted"
@@ -34,7 +33,7 @@ type fixture struct {
 	ctx      context.Context //nolint:containedctx // of the callers
 	stored   *memory.Store
 	journal  *storetest.Faulty // before stored
-	entities *entities.EventSourced
+	entities *entities.Runners
 	router   *routing.Router
 	spec     *spec.Spec
 	abort    context.CancelFunc
@@ -59,7 +58,7 @@ func startOn(tb testing.TB, uf *scripted.UserFunction, conn *grpc.ClientConn, ch
 	reporter := routing.NewReporter(slog.New(slog.DiscardHandler), f.fault, protocol.NewEntityDiscoveryClient(conn))
 	f.router = routing.New(services, reporter)
 	config := entities.Config{
-		UserFunction:       eventsourcedpb.NewEventSourcedClient(conn),
+		UserFunction:       conn,
 		Journal:            f.journal,
 		PassivationTimeout: 30 * time.Second,
 		RelayTimeout:       time.Minute,
@@ -71,7 +70,7 @@ func startOn(tb testing.TB, uf *scripted.UserFunction, conn *grpc.ClientConn, ch
 	}
 	ctx, abort := context.WithCancel(context.Background())
 	f.abort = abort
-	f.entities = entities.New(ctx, config)
+	f.entities = entities.NewEventSourced(ctx, config)
 	f.router.Register(spec.EventSourced, f.entities)
 	reported := make(chan struct{})
 	go func() { defer close(reported); reporter.Run(ctx) }()

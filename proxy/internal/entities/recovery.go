@@ -14,30 +14,29 @@ import (
 // A replay sends a journal to the user function: init with the snapshot, then the
 // events.
 type replay struct {
-	runner     *runner
-	activation *activation
-	inited     bool
-	seq        uint64 // of the last record
-	sendErr    error
+	stream *eventSourcedStream
+	inited bool
+	seq    uint64 // of the last record
+	unsent error  // why a message could not be sent
 }
 
-// recover brings the entity to the state that the journal has.
-func (r *runner) recover(ctx context.Context, a *activation) *crash {
-	replay := &replay{runner: r, activation: a}
-	head, err := r.entities.config.Journal.Load(ctx, r.key(), replay.record)
+// recover sends the journal of the entity.
+func (s *eventSourcedStream) recover(ctx context.Context) error {
+	replay := &replay{stream: s}
+	head, err := s.journal.Load(ctx, s.key(), replay.record)
 	if err == nil && !replay.inited {
 		err = replay.init(nil)
 	}
 	switch {
-	case replay.sendErr != nil:
-		return a.why(replay.sendErr)
+	case replay.unsent != nil:
+		return sendError{replay.unsent}
 	case err == nil && head.Seq != replay.seq:
 		err = fmt.Errorf("the journal says that its head is %d, but its last record is %d", head.Seq, replay.seq)
 	}
 	if err != nil {
-		return newCrash(textRecovery, fmt.Errorf("load the journal of %v: %w", r.key(), err)).forEverybody(unknown)
+		return fmt.Errorf("load the journal of %v: %w", s.key(), err)
 	}
-	a.head = head
+	s.head = head
 	return nil
 }
 
@@ -73,12 +72,12 @@ func (r *replay) record(record store.Record) error {
 func (r *replay) init(snapshot *eventsourcedpb.EventSourcedSnapshot) error {
 	r.inited = true
 	return r.send(&eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Init{
-		Init: &eventsourcedpb.EventSourcedInit{ServiceName: r.runner.service.Name, EntityId: r.runner.id, Snapshot: snapshot},
+		Init: &eventsourcedpb.EventSourcedInit{ServiceName: r.stream.service.Name, EntityId: r.stream.id, Snapshot: snapshot},
 	}})
 }
 
 // send sends a message, and remembers an error as one of the stream.
 func (r *replay) send(message *eventsourcedpb.EventSourcedStreamIn) error {
-	r.sendErr = r.activation.send(message)
-	return r.sendErr
+	r.unsent = r.stream.Send(message)
+	return r.unsent
 }

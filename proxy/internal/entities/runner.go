@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
-	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 )
 
@@ -13,11 +12,11 @@ import (
 type runner struct {
 	entity
 
-	entities *EventSourced
+	entities *Runners
 	queue    *queue
 }
 
-func newRunner(entities *EventSourced, of entity) *runner {
+func newRunner(entities *Runners, of entity) *runner {
 	return &runner{entity: of, entities: entities, queue: newQueue()}
 }
 
@@ -55,7 +54,7 @@ func (r *runner) activate(ctx context.Context) bool {
 // restarted, or has to leave memory. It returns whether the entity must be restarted,
 // and whether it did not crash.
 func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool) {
-	if crash := r.recover(ctx, a); crash != nil {
+	if crash := a.recover(ctx); crash != nil {
 		r.crash(ctx, nil, crash)
 		return false, false
 	}
@@ -73,7 +72,7 @@ func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool)
 			case <-idle.C:
 				return false, true
 			case out := <-a.outputs:
-				r.crash(ctx, nil, out.crash(noCommand))
+				r.crash(ctx, nil, out.crash(a.texts, noCommand))
 				return false, false
 			}
 		case !p.abandoned():
@@ -102,25 +101,31 @@ func (r *runner) passivationTimeout() time.Duration {
 // the command. It returns whether the entity must be restarted.
 func (r *runner) execute(ctx context.Context, a *activation, p *pending) (bool, *crash) {
 	a.lastCommand++
-	if err := a.send(&eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Command{Command: r.command(a.lastCommand, p.command)}}); err != nil {
+	if err := a.stream.command(r.command(a.lastCommand, p.command)); err != nil {
 		return false, a.why(err)
 	}
 	out := <-a.outputs
-	reply := out.message.GetReply()
-	if reply == nil || reply.GetCommandId() != a.lastCommand {
-		return false, out.crash(a.lastCommand)
+	answer := out.answer
+	if answer == nil || answer.command != a.lastCommand {
+		return false, out.crash(a.texts, a.lastCommand)
 	}
-	failure := reply.GetClientAction().GetFailure()
-	if violation := violation(reply); violation != nil {
-		r.report(ctx, p, violation)
+	if answer.violation != nil {
+		r.report(ctx, p, answer.violation)
 	}
-	if failure == nil && len(reply.GetEvents()) > 0 {
-		if err := r.commit(ctx, a, reply); err != nil {
-			return false, newCrash(textFailure, err)
+	if answer.commit != nil {
+		if err := r.commit(ctx, answer.commit); err != nil {
+			return false, a.texts.crash(a.texts.failure, err)
 		}
 	}
-	p.finish(outcome{response: &routing.Response{Action: reply.GetClientAction(), SideEffects: reply.GetSideEffects()}})
-	return failure.GetRestart(), nil
+	p.finish(outcome{response: &answer.response})
+	return answer.restart, nil
+}
+
+// commit stores what an answer asks for, within the relay timeout.
+func (r *runner) commit(ctx context.Context, commit func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, r.entities.config.RelayTimeout)
+	defer cancel()
+	return commit(ctx)
 }
 
 // command returns the message for a command.
