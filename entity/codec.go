@@ -27,6 +27,7 @@ type Codec[T any] struct {
 	url    string // what values are stored under
 	encode func(dst []byte, v T) ([]byte, error)
 	decode func([]byte) (T, error)
+	create func() T // nil where the zero value will do
 	// decoders has every name that can be read, the codec's own included.
 	decoders map[string]func([]byte) (T, error)
 }
@@ -107,6 +108,15 @@ func (c *Codec[T]) nameOf(alias string) string {
 // TypeURL returns the type URL under which values are stored.
 func (c *Codec[T]) TypeURL() string { return c.url }
 
+// New returns an empty value: a new message, or the zero value of T.
+func (c *Codec[T]) New() T {
+	if c.create != nil {
+		return c.create()
+	}
+	var zero T
+	return zero
+}
+
 // Names returns the [StoredName] of everything that c decodes, sorted.
 func (c *Codec[T]) Names() []string { return slices.Sorted(maps.Keys(c.decoders)) }
 
@@ -184,6 +194,7 @@ func messageCodec[T any](prototype proto.Message) *Codec[T] {
 			}
 			return proto.MarshalOptions{Deterministic: true}.MarshalAppend(dst, message)
 		},
+		create: func() T { return typ.New().Interface().(T) }, //nolint:errcheck // the type of T's prototype
 		decode: func(data []byte) (T, error) {
 			message := typ.New().Interface()
 			if err := proto.Unmarshal(data, message); err != nil { //nolint:forbidigo // this is the codec

@@ -79,8 +79,8 @@ func (a *activation[S]) restore(snapshot *anypb.Any) *command.Fault {
 	return nil
 }
 
-// release forgets the instance, so that using it later is noticed.
-func (a *activation[S]) release() {
+// Release forgets the instance, so that using it later is noticed.
+func (a *activation[S]) Release() {
 	a.instance.base().owner = nil
 }
 

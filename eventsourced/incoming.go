@@ -18,14 +18,8 @@ const (
 	payloadTag  = 2<<3 | byte(protowire.BytesType)  // EventSourcedEvent.payload
 )
 
-// incoming receives the messages of a stream. An idle stream keeps no memory for them.
-type incoming struct {
-	*received
-
-	entityID string // what commands are for; empty before the init message
-}
-
-// received is memory for one message, which streams take turns to use.
+// received is memory for a message of the proxy. Events and commands, which make up a
+// stream, are decoded here.
 type received struct {
 	message eventsourcedpb.EventSourcedStreamIn
 
@@ -34,64 +28,30 @@ type received struct {
 	eventPayload wire.Any
 	command      wire.Command
 	commandOneof eventsourcedpb.EventSourcedStreamIn_Command
-	general      bool // the message was decoded by protobuf, and may have anything in it
 }
 
-var receiveds = sync.Pool{New: func() any { return &received{} }}
+var receivedMessages = sync.Pool{New: func() any {
+	r := &received{}
+	r.eventOneof.Event = &r.event
+	r.commandOneof.Command = &r.command.Message
+	return r
+}}
 
-// UnmarshalWire implements wire.Message: events and commands, which make up a stream, are
-// decoded here, everything else by protobuf. The message is valid until it is freed.
-func (in *incoming) UnmarshalWire(data []byte) error {
-	in.received = receiveds.Get().(*received) //nolint:errcheck // the pool has nothing else
-	if len(data) > 0 && in.unmarshal(data[0], data[1:]) {
-		return nil
-	}
-	in.general = true
-	if err := proto.Unmarshal(data, &in.message); err != nil { //nolint:forbidigo // a message of the protocol
-		in.Free()
-		return err
-	}
-	if init := in.message.GetInit(); init != nil {
-		in.entityID = init.GetEntityId()
-	}
-	return nil
-}
-
-// IsCommand implements command.Incoming.
-func (in *incoming) IsCommand() bool { return in.message.GetCommand() != nil }
-
-// Free lets other streams use the memory of the message.
-func (in *incoming) Free() {
-	if in.general {
-		proto.Reset(&in.message)
-		in.general = false
-	}
-	in.eventPayload.Trim()
-	in.command.Trim()
-	receiveds.Put(in.received)
-	in.received = nil
-}
-
-func (in *incoming) unmarshal(tag byte, data []byte) bool {
-	field, n := protowire.ConsumeBytes(data)
-	if n != len(data) {
-		return false
-	}
+// Decode implements wire.Buffer.
+func (r *received) Decode(tag byte, field []byte, entityID string) bool {
 	switch tag {
 	case eventTag:
-		in.eventOneof.Event = &in.event
-		in.message.Message = &in.eventOneof
-		return in.unmarshalEvent(field)
+		r.message.Message = &r.eventOneof
+		return r.decodeEvent(field)
 	case commandTag:
-		in.commandOneof.Command = &in.command.Message
-		in.message.Message = &in.commandOneof
-		return in.command.Unmarshal(field, in.entityID)
+		r.message.Message = &r.commandOneof
+		return r.command.Unmarshal(field, entityID)
 	}
 	return false
 }
 
-func (in *incoming) unmarshalEvent(data []byte) bool {
-	in.event.Sequence, in.event.Payload = 0, nil
+func (r *received) decodeEvent(data []byte) bool {
+	r.event.Sequence, r.event.Payload = 0, nil
 	for len(data) > 0 {
 		tag := data[0]
 		data = data[1:]
@@ -101,18 +61,33 @@ func (in *incoming) unmarshalEvent(data []byte) bool {
 			if n < 0 {
 				return false
 			}
-			in.event.Sequence = int64(v) //nolint:gosec // two's complement
+			r.event.Sequence = int64(v) //nolint:gosec // two's complement
 			data = data[n:]
 		case payloadTag:
 			field, n := protowire.ConsumeBytes(data)
-			if n < 0 || in.event.GetPayload() != nil || !in.eventPayload.Unmarshal(field) {
+			if n < 0 || r.event.GetPayload() != nil || !r.eventPayload.Unmarshal(field) {
 				return false
 			}
-			in.event.Payload = &in.eventPayload.Message
+			r.event.Payload = &r.eventPayload.Message
 			data = data[n:]
 		default:
 			return false
 		}
 	}
 	return true
+}
+
+// Message implements wire.Buffer.
+func (r *received) Message() proto.Message { return &r.message }
+
+// EntityID implements wire.Buffer.
+func (r *received) EntityID() string { return r.message.GetInit().GetEntityId() }
+
+// IsCommand implements wire.Buffer.
+func (r *received) IsCommand() bool { return r.message.GetCommand() != nil }
+
+// Trim implements wire.Buffer.
+func (r *received) Trim() {
+	r.eventPayload.Trim()
+	r.command.Trim()
 }

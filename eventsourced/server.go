@@ -5,6 +5,7 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/internal/command"
 	"github.com/cloudstate-go/cloudstate/internal/component"
+	"github.com/cloudstate-go/cloudstate/internal/wire"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 )
 
@@ -18,21 +19,17 @@ type server struct {
 
 // register implements component.Kind.
 func register(registrar grpc.ServiceRegistrar, env *component.Env, declarations []*component.Declaration) {
-	s := &server{env: env, types: make(map[string]activator, len(declarations))}
-	for _, d := range declarations {
-		s.types[d.Service.ServiceName] = d.Implementation.(activator) //nolint:errcheck // made by Declare
-	}
-	eventsourcedpb.RegisterEventSourcedServer(registrar, s)
+	eventsourcedpb.RegisterEventSourcedServer(registrar, &server{env: env, types: component.Implementations[activator](declarations)})
 }
 
 // Handle serves one activation.
 func (s *server) Handle(stream eventsourcedpb.EventSourced_HandleServer) error {
-	session := session{types: s.types, env: s.env}
-	defer session.close()
+	session := newSession(s.types, s.env)
+	defer session.Close()
 	ctx := stream.Context()
-	var in incoming
+	in := wire.Incoming[*received]{Pool: &receivedMessages}
 	return command.Serve(stream, s.env.Commands, &in, func() (out *answer, answered, over bool) {
-		out, over = session.handle(ctx, &in.message)
+		out, over = session.handle(ctx, &in.Buffer.message)
 		return out, out != nil, over
 	})
 }

@@ -18,18 +18,19 @@ type activator interface {
 type activity interface {
 	event(event *eventsourcedpb.EventSourcedEvent) *command.Fault
 	command(command *protocol.Command) (*answer, *command.Fault)
-	release()
+	Release()
 }
 
 // A session is one stream of the protocol as a state machine over its messages: it knows
 // nothing of gRPC. It is not safe for concurrent use.
 type session struct {
-	types  map[string]activator // by service
-	env    *component.Env
-	active activity // nil before the init message
+	component.Session[activity]
 
-	// service and entityID are what the init message said, for the log.
-	service, entityID string
+	types map[string]activator // by service
+}
+
+func newSession(types map[string]activator, env *component.Env) *session {
+	return &session{types: types, Session: component.Session[activity]{Env: env, Texts: texts}}
 }
 
 // handle takes the next message of the proxy. It returns the answer, which the caller must
@@ -39,7 +40,7 @@ func (s *session) handle(ctx context.Context, in *eventsourcedpb.EventSourcedStr
 	if f == nil {
 		return out, false
 	}
-	s.env.LogFault(ctx, texts.Kind, f, s.service, s.entityID, in.GetCommand().GetName())
+	s.Log(ctx, f, in.GetCommand().GetName())
 	out = acquireAnswer()
 	out.setFault(f)
 	return out, true
@@ -47,40 +48,25 @@ func (s *session) handle(ctx context.Context, in *eventsourcedpb.EventSourcedStr
 
 func (s *session) dispatch(ctx context.Context, in *eventsourcedpb.EventSourcedStreamIn) (*answer, *command.Fault) {
 	m := in.GetMessage()
-	if init, ok := m.(*eventsourcedpb.EventSourcedStreamIn_Init); ok {
-		return nil, s.init(ctx, init.Init)
+	if m, ok := m.(*eventsourcedpb.EventSourcedStreamIn_Init); ok {
+		return nil, s.init(ctx, m.Init)
 	}
-	if s.active == nil {
-		return nil, command.ProtocolFault(0, texts.NoInit)
+	if f := s.Check(); f != nil {
+		return nil, f
 	}
 	switch m := m.(type) {
 	case *eventsourcedpb.EventSourcedStreamIn_Command:
-		return s.active.command(m.Command)
+		return s.Active.command(m.Command)
 	case *eventsourcedpb.EventSourcedStreamIn_Event:
-		return nil, s.active.event(m.Event)
+		return nil, s.Active.event(m.Event)
 	}
 	return nil, command.ProtocolFault(0, texts.Empty)
 }
 
 func (s *session) init(ctx context.Context, init *eventsourcedpb.EventSourcedInit) *command.Fault {
-	if s.active != nil {
-		return command.ProtocolFault(0, texts.Inited)
+	var activate func() (activity, *command.Fault)
+	if t := s.types[init.GetServiceName()]; t != nil {
+		activate = func() (activity, *command.Fault) { return t.activate(ctx, s.Env, init) }
 	}
-	s.service, s.entityID = init.GetServiceName(), init.GetEntityId()
-	typ := s.types[s.service]
-	if typ == nil {
-		return command.ProtocolFault(0, "Service not found: "+s.service)
-	}
-	active, f := typ.activate(ctx, s.env, init)
-	if f == nil {
-		s.active = active
-	}
-	return f
-}
-
-// close ends the session after the stream has ended.
-func (s *session) close() {
-	if s.active != nil {
-		s.active.release()
-	}
+	return s.Init(init.GetServiceName(), init.GetEntityId(), activate)
 }

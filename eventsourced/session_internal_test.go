@@ -108,7 +108,7 @@ func newDriver[S Instance](tb testing.TB, e *Entity[S], interceptors ...grpc.Una
 		env.Unary = interceptors[0]
 	}
 	types := map[string]activator{d.Service.ServiceName: d.Implementation.(activator)} //nolint:errcheck // made by Declare
-	return &driver{t: tb, log: log, session: &session{types: types, env: env}}
+	return &driver{t: tb, log: log, session: newSession(types, env)}
 }
 
 // send hands a message to the session and returns a copy of the answer, or nil.
@@ -636,7 +636,7 @@ func TestEmit_PanicsAfterItsCommand(t *testing.T) {
 	})).start()
 	d.addItem("a")
 	require.PanicsWithValue(t, misuse, func() { kept.Emit(added("late")) })
-	d.session.close()
+	d.session.Close()
 	require.PanicsWithValue(t, misuse, func() { kept.Emit(added("later")) })
 }
 

@@ -71,3 +71,13 @@ func (e *Env) LogFault(ctx context.Context, kind string, f *command.Fault, servi
 	}
 	e.Logger.LogAttrs(ctx, slog.LevelError, "entity failed; it is dropped, and reloaded for its next command", attrs...)
 }
+
+// Implementations returns what the declarations have to implement their services with, by
+// the names of these.
+func Implementations[T any](declarations []*Declaration) map[string]T {
+	types := make(map[string]T, len(declarations))
+	for _, d := range declarations {
+		types[d.Service.ServiceName] = d.Implementation.(T) //nolint:errcheck // made by the same kind
+	}
+	return types
+}

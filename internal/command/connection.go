@@ -1,0 +1,144 @@
+package command
+
+import (
+	"context"
+	"io"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+)
+
+// Outside returns a connection that refuses every call, for a context that does not come
+// from a command.
+func Outside(function string) grpc.ClientConnInterface {
+	return recording(func(context.Context, string, any, any) error {
+		return status.Errorf(codes.FailedPrecondition, "%s: the context does not come from a command; pass on the one that the handler got", function)
+	})
+}
+
+// ForwardConn returns the connection by which a generated client forwards the command.
+func (c *Context) ForwardConn() grpc.ClientConnInterface {
+	return recording(c.Effects.Forward)
+}
+
+// SideEffectConn returns the connection by which a generated client asks for side effects.
+func (c *Context) SideEffectConn(synchronous bool) grpc.ClientConnInterface {
+	return recording(func(ctx context.Context, fullMethod string, request, _ any) error {
+		return c.Effects.SideEffect(ctx, fullMethod, request, synchronous)
+	})
+}
+
+// recording is a connection that records calls instead of carrying them out.
+type recording func(ctx context.Context, fullMethod string, request, reply any) error
+
+// Invoke records a unary call.
+func (r recording) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
+	return r(ctx, method, args, reply)
+}
+
+// NewStream begins a call to a streaming method, which takes one request: that is recorded.
+// Its answers go to whom the command is answered, so there are none to be received here.
+func (r recording) NewStream(ctx context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+	return &recordedStream{ctx: ctx, method: method, record: r}, nil
+}
+
+// recordedStream is the call of a streaming method that is recorded.
+type recordedStream struct {
+	ctx    context.Context //nolint:containedctx // a stream has one
+	method string
+	record recording
+	sent   bool
+}
+
+// Header returns none, as nothing is answered here.
+func (s *recordedStream) Header() (metadata.MD, error) { return nil, nil } //nolint:nilnil // as gRPC has it
+
+// Trailer returns none, as nothing is answered here.
+func (s *recordedStream) Trailer() metadata.MD { return nil }
+
+// CloseSend ends the requests.
+func (s *recordedStream) CloseSend() error { return nil }
+
+// Context returns the context of the call.
+func (s *recordedStream) Context() context.Context { return s.ctx }
+
+// SendMsg records the request. There can be only one, because that is what forwards and
+// side effects carry.
+func (s *recordedStream) SendMsg(request any) error {
+	if s.sent {
+		return status.Errorf(codes.FailedPrecondition, "%s: a forward or side effect carries one request; ask for another one", s.method)
+	}
+	s.sent = true
+	return s.record(s.ctx, s.method, request, nil)
+}
+
+// RecvMsg says that there is nothing to be received.
+func (s *recordedStream) RecvMsg(any) error { return io.EOF }
+
+// CallConn returns the connection by which a generated client calls other services through
+// the proxy.
+func (c *Context) CallConn() grpc.ClientConnInterface {
+	if c.Proxy == nil {
+		return recording(func(_ context.Context, method string, _, _ any) error {
+			return status.Errorf(codes.FailedPrecondition, "entity.Call to %s: this service does not know its proxy; set Service.ProxyAddr, or embed it into the proxy", method)
+		})
+	}
+	return &calling{conn: c.Proxy, from: c}
+}
+
+// calling is a connection through the proxy. It refuses calls that would wait for
+// themselves: an entity that calls itself handles no command until the call has returned.
+type calling struct {
+	conn grpc.ClientConnInterface
+	from *Context
+}
+
+// Invoke calls a unary method.
+func (c *calling) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
+	if err := c.check(method, args); err != nil {
+		return err
+	}
+	return c.conn.Invoke(ctx, method, args, reply, opts...)
+}
+
+// NewStream begins a call to a streaming method.
+func (c *calling) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	stream, err := c.conn.NewStream(ctx, desc, method, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &callingStream{ClientStream: stream, conn: c, method: method}, nil
+}
+
+func (c *calling) check(method string, request any) error {
+	target := c.from.Effects.Targets[method]
+	if target == nil || c.from.EntityID == "" || target.Service != c.from.Service {
+		return nil
+	}
+	message, ok := request.(proto.Message)
+	if !ok || target.entityID(message) != c.from.EntityID {
+		return nil
+	}
+	return status.Errorf(codes.FailedPrecondition,
+		"entity.Call to %s: the entity %q would wait for itself; call its own method in Go, or use entity.SideEffect to have it done afterwards",
+		method, c.from.EntityID)
+}
+
+// callingStream checks the requests of a streamed call.
+type callingStream struct {
+	grpc.ClientStream
+
+	conn   *calling
+	method string
+}
+
+// SendMsg sends a request.
+func (s *callingStream) SendMsg(request any) error {
+	if err := s.conn.check(s.method, request); err != nil {
+		return err
+	}
+	return s.ClientStream.SendMsg(request)
+}
