@@ -1,10 +1,11 @@
 // Package store defines what a proxy needs of a store, and nothing about how the
 // store does it.
 //
-// A [Journal] keeps the events and snapshots of event sourced entities. Package
-// memory has one that forgets everything when the process ends; durable ones are
-// modules of their own. Package storetest proves that an implementation keeps the
-// promises that are made here, and injects faults in tests.
+// A [Journal] keeps the events and snapshots of event sourced entities, and [Values]
+// the states of value entities; one store may be both. Package memory has one that
+// forgets everything when the process ends; durable ones are modules of their own.
+// Package storetest proves that an implementation keeps the promises that are made here,
+// and injects faults in tests.
 //
 //	var journal store.Journal = memory.New()
 //	key := store.Key{Type: "shopping-cart", ID: "u1"}
@@ -24,14 +25,14 @@
 //
 // # A single writer, enforced
 //
-// Every append names the [Head] that its writer believes in, and a journal refuses
-// it if another writer was faster. So a proxy that wrongly believes that it still
+// Every append names the [Head] that its writer believes in, and every write of a value
+// the [Version]; a store refuses it if another writer was faster. So a proxy that wrongly believes that it still
 // owns an entity cannot damage it.
 //
 // # Three outcomes
 //
-// An append is stored, refused, or its outcome is unknown because the connection
-// broke while it was under way. There is no way around the third outcome with a
-// store at the other end of a network, so it is part of the interface: see
-// [ErrUnknown] and [Journal.Resolve].
+// An append or a write is stored, refused, or its outcome is unknown because the
+// connection broke while it was under way. There is no way around the third outcome with
+// a store at the other end of a network, so it is part of the interface: see
+// [ErrUnknown], [Journal.Resolve] and [Values].
 package store

@@ -30,8 +30,8 @@ type Head struct {
 	Token uint64
 }
 
-// An OpID names one append. Whoever appends chooses one at random, such as a UUID
-// of version 4.
+// An OpID names one append, or one write of a value. Whoever writes chooses one at
+// random, such as a UUID of version 4.
 type OpID [16]byte
 
 // An Append is a request to store the events of one command, all or none.
@@ -109,8 +109,8 @@ type Journal interface {
 	Load(ctx context.Context, key Key, fn func(Record) error) (Head, error)
 }
 
-// ErrUnknown says that nobody knows yet whether an append was stored.
-var ErrUnknown = errors.New("the outcome of the append is unknown, ask Resolve")
+// ErrUnknown says that nobody knows yet whether an append or a write was stored.
+var ErrUnknown = errors.New("the outcome is unknown, ask the store to resolve it")
 
 // A ConflictError says that another writer has appended in the meantime.
 type ConflictError struct {

@@ -1,8 +1,8 @@
 // Package memory is a store that lives as long as its process: for development,
 // for tests, and for state that may be lost.
 //
-//	journal := memory.New()
-//	p := &proxy.Proxy{UserFunction: proxy.Embed(service), Journal: journal}
+//	stored := memory.New()
+//	p := &proxy.Proxy{UserFunction: proxy.Embed(service), Journal: stored, Values: stored}
 //
 // It keeps every promise of package store except durability.
 package memory
@@ -15,11 +15,14 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
-// A Store is a store in memory. It may be used concurrently.
+// A Store is a store in memory, for events and for values, which have nothing to do with
+// each other even if their keys are the same. It may be used concurrently.
 type Store struct {
 	mu       sync.Mutex
 	journals map[store.Key]*journal
 	appends  uint64 // of all entities; the token of a head is the number of its append
+	values   map[store.Key]value
+	writes   store.Version // of all entities; a version is the number of its write
 }
 
 var _ store.Journal = (*Store)(nil)
@@ -36,7 +39,7 @@ type journal struct {
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{journals: map[store.Key]*journal{}}
+	return &Store{journals: map[store.Key]*journal{}, values: map[store.Key]value{}}
 }
 
 // Append implements [store.Journal].

@@ -18,6 +18,11 @@ func TestStore_KeepsThePromisesOfAJournal(t *testing.T) {
 	storetest.Run(t, "memory", func(*testing.T) store.Journal { return memory.New() })
 }
 
+func TestStore_KeepsThePromisesOfValues(t *testing.T) {
+	t.Parallel()
+	storetest.RunValues(t, "memory", func(*testing.T) store.Values { return memory.New() })
+}
+
 func ExampleNew() {
 	ctx := context.Background()
 	journal := memory.New()
@@ -51,6 +56,19 @@ func BenchmarkStore_Append(b *testing.B) {
 	for b.Loop() {
 		var err error
 		head, err = journal.Append(b.Context(), store.Append{Key: key, Expected: head, Events: [][]byte{event}, OpID: store.OpID(uuid.New())})
+		require.NoError(b, err)
+	}
+}
+
+func BenchmarkStore_Put(b *testing.B) {
+	values := memory.New()
+	key := store.Key{Type: "shopping-cart", ID: "u1"}
+	value := make([]byte, 256)
+	var version store.Version
+	b.ReportAllocs()
+	for b.Loop() {
+		var err error
+		version, err = values.Put(b.Context(), store.Write{Key: key, Expected: version, OpID: store.OpID(uuid.New())}, value)
 		require.NoError(b, err)
 	}
 }

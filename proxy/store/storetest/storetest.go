@@ -7,8 +7,9 @@
 //		})
 //	}
 //
-// A [Faulty] wraps a journal for tests of what uses it: its next append fails,
-// conflicts, or ends with an unknown outcome.
+// [RunValues] does the same for values. A [Faulty] wraps a journal for tests of what
+// uses it, and [FaultyValues] values: the next append or write fails, conflicts, or ends
+// with an unknown outcome.
 package storetest
 
 import (
