@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/protobuf/types/descriptorpb"
@@ -59,6 +60,9 @@ type Service struct {
 	// method name and its metadata.
 	UnaryInterceptors []grpc.UnaryServerInterceptor
 
+	// StreamInterceptors run around every handler of a streaming method, likewise.
+	StreamInterceptors []grpc.StreamServerInterceptor
+
 	// ServerOptions are further options of the gRPC server that the proxy talks to, such
 	// as credentials. Interceptors among them see the protocol and not the commands.
 	ServerOptions []grpc.ServerOption
@@ -66,6 +70,10 @@ type Service struct {
 	// Addr is where Run listens, such as "127.0.0.1:8080". Empty means the environment
 	// variables HOST and PORT, whose defaults are 127.0.0.1 and 8080.
 	Addr string
+
+	// ProxyAddr is where the proxy serves its clients, for entity.Call. It is not needed where
+	// a proxy has embedded the service. Empty means that there are no such calls.
+	ProxyAddr string
 
 	// GracePeriod is how long running commands may take to finish when the service stops.
 	// Zero means 10 seconds.
@@ -134,6 +142,20 @@ func (s *Service) addr() string {
 //
 // A Service may be served several times, also at once.
 func (s *Service) Serve(ctx context.Context, lis net.Listener) error {
+	if s.ProxyAddr == "" {
+		return s.ServeWithProxy(ctx, lis, nil)
+	}
+	conn, err := grpc.NewClient(s.ProxyAddr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return errors.Join(fmt.Errorf("service: connect to the proxy at ProxyAddr: %w", err), lis.Close())
+	}
+	return errors.Join(s.ServeWithProxy(ctx, lis, conn), conn.Close())
+}
+
+// ServeWithProxy is Serve with a connection to the proxy for entity.Call, which takes the
+// place of ProxyAddr. It is what a proxy calls that embeds the service. The connection may
+// be nil; it is not closed.
+func (s *Service) ServeWithProxy(ctx context.Context, lis net.Listener, proxy grpc.ClientConnInterface) error {
 	declarations, files, err := s.declare()
 	if err != nil {
 		return errors.Join(err, lis.Close())
@@ -145,7 +167,9 @@ func (s *Service) Serve(ctx context.Context, lis net.Listener) error {
 	env := &component.Env{
 		Environment: command.Environment{
 			Unary:   command.Chain(s.UnaryInterceptors),
+			Stream:  command.ChainStream(s.StreamInterceptors),
 			Targets: component.Targets(declarations),
+			Proxy:   proxy,
 		},
 		Logger:   s.logger(),
 		Commands: command.NewGauge(),

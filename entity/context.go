@@ -20,7 +20,7 @@ func ID(ctx context.Context) string {
 // "AddItem", or "" if ctx does not come from a command.
 func CommandName(ctx context.Context) string {
 	if c := command.FromContext(ctx); c != nil {
-		return c.Method.Name
+		return c.Name
 	}
 	return ""
 }

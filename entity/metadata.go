@@ -19,10 +19,10 @@ type Metadata struct {
 
 // MetadataOf returns the metadata of the command that ctx belongs to. It has no entries if
 // the proxy sends none, which is usual for entities, or if ctx does not come from a
-// command.
+// command. With streamed requests it is that of the last request received that had some.
 func MetadataOf(ctx context.Context) Metadata {
 	if c := command.FromContext(ctx); c != nil {
-		return Metadata{entries: c.Metadata.GetEntries()}
+		return Metadata{entries: c.Metadata().GetEntries()}
 	}
 	return Metadata{}
 }

@@ -5,6 +5,7 @@ package command
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -17,18 +18,31 @@ import (
 type Context struct {
 	context.Context //nolint:containedctx // it is a context
 
-	// EntityID is the entity that the command is for.
+	// EntityID is the entity that the command is for; empty for actions.
 	EntityID string
-	// Method is the method that the command calls.
-	Method *Method
-	// Service is the full name of the service of the method.
-	Service string
-	// Metadata is that of the command, as the proxy sent it.
-	Metadata *protocol.Metadata
+	// Service and Name are the full name of the service and the simple name of the method
+	// that the command calls.
+	Service, Name string
 	// Effects take what the handler asks of other services.
 	Effects Effects
 	// Proxy is how the handler may call other services; nil if there is no way.
 	Proxy grpc.ClientConnInterface
+	// SendFailure sends a failure as the next element; nil for handlers that do not stream
+	// their replies.
+	SendFailure func(*protocol.Failure) error
+
+	metadata atomic.Pointer[protocol.Metadata]
+}
+
+// Metadata returns the metadata of the command as the proxy sent it. With streamed
+// requests it is that of the last one which had some.
+func (c *Context) Metadata() *protocol.Metadata { return c.metadata.Load() }
+
+// SetMetadata sets what Metadata returns, unless m is empty.
+func (c *Context) SetMetadata(m *protocol.Metadata) {
+	if len(m.GetEntries()) > 0 {
+		c.metadata.Store(m)
+	}
 }
 
 type contextKey struct{}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -18,14 +19,16 @@ import (
 )
 
 // Effects are what a command asks of other services: at most one forward, and side
-// effects. The zero value with Targets is ready for use. It is not safe for concurrent
-// use.
+// effects. The zero value with Targets is ready for use.
+//
+// It is safe for concurrent use, because handlers that stream may use several goroutines.
 type Effects struct {
 	// Targets are where forwards and effects may go.
 	Targets Targets
 	// OnForward is called instead of keeping a forward, by handlers that stream.
 	OnForward func(*protocol.Forward) error
 
+	mu          sync.Mutex
 	forward     *protocol.Forward
 	placeholder any // what the generated client returns in place of the reply
 	sideEffects []*protocol.SideEffect
@@ -39,9 +42,6 @@ var errBoth = errors.New("Both a reply was returned, and a forward message was s
 // generated client returns reply, which stays as it is.
 func (e *Effects) Forward(ctx context.Context, fullMethod string, request, reply any) error {
 	target, payload, err := e.command(fullMethod, request)
-	if err == nil && e.forward != nil {
-		err = errors.New("the command was already forwarded; a command has one answer")
-	}
 	if err != nil {
 		return e.fail("forward", fullMethod, err)
 	}
@@ -54,8 +54,20 @@ func (e *Effects) Forward(ctx context.Context, fullMethod string, request, reply
 	if e.OnForward != nil {
 		return e.OnForward(forward)
 	}
-	e.forward, e.placeholder = forward, reply
+	if !e.setForward(forward, reply) {
+		return e.fail("forward", fullMethod, errors.New("the command was already forwarded; a command has one answer"))
+	}
 	return nil
+}
+
+func (e *Effects) setForward(forward *protocol.Forward, placeholder any) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.forward != nil {
+		return false
+	}
+	e.forward, e.placeholder = forward, placeholder
+	return true
 }
 
 // SideEffect records that another command is to be carried out after this one.
@@ -64,6 +76,8 @@ func (e *Effects) SideEffect(ctx context.Context, fullMethod string, request any
 	if err != nil {
 		return e.fail("side effect", fullMethod, err)
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.sideEffects = append(e.sideEffects, &protocol.SideEffect{
 		ServiceName: target.Service,
 		CommandName: target.Command,
@@ -98,6 +112,8 @@ func (e *Effects) command(fullMethod string, request any) (*Target, *anypb.Any, 
 // handler ignores the error.
 func (e *Effects) fail(what, fullMethod string, err error) error {
 	err = status.Errorf(codes.Internal, "%s to %s: %v", what, fullMethod, err)
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.err == nil {
 		e.err = err
 	}
@@ -106,18 +122,26 @@ func (e *Effects) fail(what, fullMethod string, err error) error {
 
 // TakeSideEffects returns the side effects so far, and forgets them.
 func (e *Effects) TakeSideEffects() []*protocol.SideEffect {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	taken := e.sideEffects
 	e.sideEffects = nil
 	return taken
 }
 
 // Err returns the first thing that could not be done, or nil.
-func (e *Effects) Err() error { return e.err }
+func (e *Effects) Err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
 
 // TakeForward returns the forward that is the answer of a handler which has returned this,
 // or nil if there is none. A handler that forwards may return what the generated client
 // returned, or nothing, but no reply of its own.
 func (e *Effects) TakeForward(returned any) (*protocol.Forward, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.forward == nil {
 		return nil, nil //nolint:nilnil // there is no forward, which is no error
 	}

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -14,8 +15,9 @@ import (
 // metadata of its reply. It stands in for the transport stream of a gRPC call,
 // because the real one belongs to the proxy and not to the caller.
 //
-// The zero value is ready for use. A Header is not safe for concurrent use.
+// The zero value is ready for use. It is safe for concurrent use.
 type Header struct {
+	mu     sync.Mutex
 	method string
 	header metadata.MD
 }
@@ -26,16 +28,24 @@ func (h *Header) NewContext(stream context.Context) context.Context {
 	return grpc.NewContextWithServerTransportStream(metadata.NewIncomingContext(stream, nil), h)
 }
 
-// Reset forgets what was set and begins to collect for a method.
-func (h *Header) Reset(m *Method) {
-	h.method, h.header = m.FullName, nil
+// Reset forgets what was set and begins to collect for a method, by its full name.
+func (h *Header) Reset(method string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.method, h.header = method, nil
 }
 
 // Method returns the full name of the method, as gRPC writes it.
-func (h *Header) Method() string { return h.method }
+func (h *Header) Method() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.method
+}
 
 // SetHeader adds to the metadata of the reply.
 func (h *Header) SetHeader(md metadata.MD) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.header = metadata.Join(h.header, md)
 	return nil
 }
@@ -45,9 +55,13 @@ func (h *Header) SendHeader(md metadata.MD) error { return h.SetHeader(md) }
 
 // SetTrailer refuses, because the protocol has no place for trailers.
 func (h *Header) SetTrailer(metadata.MD) error {
-	return fmt.Errorf("%s: a reply has no trailers in the Cloudstate protocol; use grpc.SetHeader", h.method)
+	return fmt.Errorf("%s: a reply has no trailers in the Cloudstate protocol; use grpc.SetHeader", h.Method())
 }
 
 // Metadata returns what was set, sorted by key, and nil if nothing was. Values of keys
 // that end in "-bin" become bytes.
-func (h *Header) Metadata() *protocol.Metadata { return toMetadata(h.header) }
+func (h *Header) Metadata() *protocol.Metadata {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return toMetadata(h.header)
+}

@@ -22,3 +22,20 @@ func Chain(interceptors []grpc.UnaryServerInterceptor) grpc.UnaryServerIntercept
 		})
 	}
 }
+
+// ChainStream returns one interceptor that runs all of them, the first outermost, and nil
+// for none.
+func ChainStream(interceptors []grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	switch len(interceptors) {
+	case 0:
+		return nil
+	case 1:
+		return interceptors[0]
+	}
+	first, rest := interceptors[0], ChainStream(interceptors[1:])
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		return first(srv, stream, info, func(srv any, stream grpc.ServerStream) error {
+			return rest(srv, stream, info, handler)
+		})
+	}
+}

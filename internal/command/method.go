@@ -15,8 +15,7 @@ import (
 // emptyName is the full name of google.protobuf.Empty.
 const emptyName = "google.protobuf.Empty"
 
-// A Method is a unary method of a service, ready to be called with the payload of a
-// command.
+// A Method is a method of a service, ready to be called with the payload of a command.
 type Method struct {
 	// Name is the simple name, by which commands call it.
 	Name string
@@ -39,19 +38,40 @@ type Method struct {
 func Methods(desc *grpc.ServiceDesc, service protoreflect.ServiceDescriptor) map[string]*Method {
 	methods := make(map[string]*Method, len(desc.Methods))
 	for _, d := range desc.Methods {
-		m := service.Methods().ByName(protoreflect.Name(d.MethodName))
-		methods[d.MethodName] = &Method{
-			Name:         d.MethodName,
-			FullName:     fmt.Sprintf("/%s/%s", desc.ServiceName, d.MethodName),
-			ReplyURL:     protocol.TypeURLPrefix + string(m.Output().FullName()),
-			handler:      d.Handler,
-			input:        m.Input(),
-			output:       m.Output(),
-			inputURL:     protocol.TypeURLPrefix + string(m.Input().FullName()),
-			returnsEmpty: m.Output().FullName() == emptyName,
-		}
+		methods[d.MethodName] = newMethod(service.Methods().ByName(protoreflect.Name(d.MethodName)))
+		methods[d.MethodName].handler = d.Handler
 	}
 	return methods
+}
+
+// A StreamMethod is a method with a stream of requests, of replies, or of both.
+type StreamMethod struct {
+	*Method
+
+	// Desc is how generated code describes it.
+	Desc *grpc.StreamDesc
+}
+
+// StreamMethods returns the streaming methods of a service by name.
+func StreamMethods(desc *grpc.ServiceDesc, service protoreflect.ServiceDescriptor) map[string]*StreamMethod {
+	methods := make(map[string]*StreamMethod, len(desc.Streams))
+	for i := range desc.Streams {
+		d := &desc.Streams[i]
+		methods[d.StreamName] = &StreamMethod{newMethod(service.Methods().ByName(protoreflect.Name(d.StreamName))), d}
+	}
+	return methods
+}
+
+func newMethod(m protoreflect.MethodDescriptor) *Method {
+	return &Method{
+		Name:         string(m.Name()),
+		FullName:     fmt.Sprintf("/%s/%s", m.Parent().FullName(), m.Name()),
+		ReplyURL:     protocol.TypeURLPrefix + string(m.Output().FullName()),
+		input:        m.Input(),
+		output:       m.Output(),
+		inputURL:     protocol.TypeURLPrefix + string(m.Input().FullName()),
+		returnsEmpty: m.Output().FullName() == emptyName,
+	}
 }
 
 // Call runs the handler of instance, with the interceptor around it unless that is

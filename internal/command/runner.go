@@ -25,6 +25,20 @@ type Environment struct {
 	Proxy grpc.ClientConnInterface
 }
 
+// NewContext returns the context of a command. The parent is what [Header.NewContext] has
+// returned.
+func (e *Environment) NewContext(parent context.Context, service, name string, metadata *protocol.Metadata) *Context {
+	c := &Context{
+		Context: WithMetadata(parent, metadata),
+		Service: service,
+		Name:    name,
+		Proxy:   e.Proxy,
+	}
+	c.Effects.Targets = e.Targets
+	c.SetMetadata(metadata)
+	return c
+}
+
 // A Runner carries out the commands of one activation, one at a time. It is not safe for
 // concurrent use.
 type Runner struct {
@@ -82,20 +96,13 @@ func (r *Runner) Call(instance any, method *Method, c *protocol.Command) (return
 			f = r.texts.Recovered(c.GetId(), p)
 		}
 	}()
-	r.header.Reset(method)
-	ctx := &Context{
-		Context:  WithMetadata(r.ctx, c.GetMetadata()),
-		EntityID: r.entityID,
-		Method:   method,
-		Metadata: c.GetMetadata(),
-		Service:  r.service,
-		Proxy:    r.env.Proxy,
-	}
-	ctx.Effects.Targets = r.env.Targets
+	r.header.Reset(method.FullName)
+	ctx := r.env.NewContext(r.ctx, r.service, method.Name, c.GetMetadata())
+	ctx.EntityID = r.entityID
 	r.method, r.payload, r.effects = method, c.GetPayload(), &ctx.Effects
 	returned, err = method.Call(ctx, instance, r.decode, r.env.Unary)
 	if err == nil {
-		err = r.effects.err
+		err = r.effects.Err()
 	}
 	return returned, nil, err
 }

@@ -15,8 +15,16 @@ type Message interface {
 	UnmarshalWire(data []byte) error
 }
 
-// Codec returns the codec of a server that receives into a [Message]. It treats all other
-// messages as gRPC does.
+// A Reply is sent by a unary method that wants its memory back.
+type Reply interface {
+	// Message returns what is sent.
+	Message() any
+	// Free is called when the message has been encoded.
+	Free()
+}
+
+// Codec returns the codec of a server that receives into a [Message] and sends a [Reply].
+// It treats all other messages as gRPC does.
 func Codec() encoding.CodecV2 {
 	return codec{encoding.GetCodecV2("proto")}
 }
@@ -32,4 +40,14 @@ func (c codec) Unmarshal(data mem.BufferSlice, v any) error {
 	buffer := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer buffer.Free()
 	return message.UnmarshalWire(buffer.ReadOnlyData())
+}
+
+// Marshal encodes v.
+func (c codec) Marshal(v any) (mem.BufferSlice, error) {
+	reply, ok := v.(Reply)
+	if !ok {
+		return c.CodecV2.Marshal(v)
+	}
+	defer reply.Free()
+	return c.CodecV2.Marshal(reply.Message())
 }

@@ -43,7 +43,7 @@ func (a *Any) Unmarshal(data []byte) bool {
 		data = data[1+n:]
 		switch tag {
 		case bytes1:
-			url, ok := a.url.set(field)
+			url, ok := a.url.Set(field)
 			if !ok {
 				return false
 			}
@@ -105,9 +105,9 @@ func (c *Command) set(tag byte, field []byte, entityID string) (ok bool) {
 	switch tag {
 	case bytes1:
 		id := Text{last: entityID}
-		m.EntityId, ok = id.set(field)
+		m.EntityId, ok = id.Set(field)
 	case bytes3:
-		m.Name, ok = c.name.set(field)
+		m.Name, ok = c.name.Set(field)
 	case bytes4:
 		ok = m.GetPayload() == nil && c.payload.Unmarshal(field)
 		m.Payload = &c.payload.Message
@@ -122,8 +122,8 @@ func (c *Command) set(tag byte, field []byte, entityID string) (ok bool) {
 // A Text is a string that is likely to be the same each time.
 type Text struct{ last string }
 
-// set returns field as a string, and false if it is not UTF-8.
-func (t *Text) set(field []byte) (string, bool) {
+// Set returns field as a string, and false if it is not UTF-8.
+func (t *Text) Set(field []byte) (string, bool) {
 	if string(field) != t.last {
 		if !utf8.Valid(field) {
 			return "", false
