@@ -14,29 +14,41 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 )
 
 // handle carries out a call of a client. The front end lets none in before the
 // services are published.
 func (p *Proxy) handle(call frontend.Call) error {
-	request, err := call.Recv()
-	if err != nil {
-		return err
-	}
 	ctx, method := call.Context(), call.Method()
-	command := &routing.Command{
-		Method:  method,
-		Payload: &anypb.Any{TypeUrl: method.InputURL, Value: request},
+	command := &routing.Command{Method: method}
+	next := func() (*anypb.Any, error) {
+		request, err := call.Recv()
+		if err != nil {
+			return nil, err
+		}
+		return &anypb.Any{TypeUrl: method.InputURL, Value: request}, nil
 	}
-	if p.EntityMetadata {
+	if method.Descriptor.IsStreamingClient() {
+		command.Requests = next
+	} else {
+		payload, err := next()
+		if err != nil {
+			return err
+		}
+		command.Payload = payload
+	}
+	if p.EntityMetadata || method.Service.EntityType == spec.Action {
 		command.Metadata = requestMetadata(ctx)
 	}
+	first := true
 	return p.running.Load().router.Call(ctx, command, func(reply *protocol.Reply) error {
-		if header := replyHeader(reply.GetMetadata()); len(header) > 0 {
+		if header := replyHeader(reply.GetMetadata()); first && len(header) > 0 {
 			if err := grpc.SetHeader(ctx, header); err != nil {
 				return err
 			}
 		}
+		first = false // later ones come after the headers
 		return call.Send(reply.GetPayload().GetValue())
 	})
 }
@@ -67,6 +79,7 @@ func requestMetadata(ctx context.Context) *protocol.Metadata {
 			if strings.HasSuffix(name, "-bin") {
 				value = base64.RawStdEncoding.EncodeToString([]byte(value))
 			}
+			value = strings.ToValidUTF8(value, "\uFFFD") // or it could not be encoded
 			entries = append(entries, &protocol.MetadataEntry{Key: name, Value: &protocol.MetadataEntry_StringValue{StringValue: value}})
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
 )
@@ -38,6 +37,10 @@ type Proxy struct {
 	// Journal keeps the events of event sourced entities. Nil means in memory. It is
 	// not closed by the proxy.
 	Journal store.Journal
+
+	// Values keeps the states of value entities. Nil means in memory, whatever Journal
+	// is: a store that is both is set in both fields. It is not closed by the proxy.
+	Values store.Values
 
 	// Logger gets a record for each fault, and for start and stop. Nil means none.
 	Logger *slog.Logger
@@ -67,8 +70,8 @@ type Proxy struct {
 	EntityMetadata bool
 
 	// OnFault is called with everything that the user function or the store did wrong:
-	// what is reported to the user function, entities that crash, journals that cannot
-	// be read. It is called concurrently, and must return soon. Nil means nobody
+	// what is reported to the user function, entities that crash, stores that
+	// cannot be read. It is called concurrently, and must return soon. Nil means nobody
 	// listens.
 	OnFault func(Fault)
 
@@ -167,19 +170,29 @@ func (p *Proxy) readiness() chan struct{} {
 
 // Passivate lets an entity leave memory, and waits until it has: commands that it
 // already has are finished first, later ones activate it again. It does nothing if the
-// entity is not active. The error says that no service has that persistence id, or
-// that the context has ended.
+// entity is not active. If an event sourced service and a value entity service share the
+// persistence id, it concerns the entities of both. The error says that no service has
+// that persistence id, or that the context has ended.
 func (p *Proxy) Passivate(ctx context.Context, persistenceID, id string) error {
 	running := p.running.Load()
 	if running == nil {
 		return nil
 	}
+	found := false
 	for _, service := range running.spec.Services {
-		if service.EntityType == spec.EventSourced && service.PersistenceID == persistenceID {
-			return running.entities.Passivate(ctx, service, id)
+		runners := running.entities[service.EntityType]
+		if runners == nil || service.PersistenceID != persistenceID {
+			continue
+		}
+		found = true
+		if err := runners.Passivate(ctx, service, id); err != nil {
+			return err
 		}
 	}
-	return fmt.Errorf("proxy: passivate %s %q: no event sourced service has that persistence id", persistenceID, id)
+	if !found {
+		return fmt.Errorf("proxy: passivate %s %q: no event sourced or value entity service has that persistence id", persistenceID, id)
+	}
+	return nil
 }
 
 // The settings, with their defaults.
@@ -189,6 +202,13 @@ func (p *Proxy) journal() store.Journal {
 		return memory.New()
 	}
 	return p.Journal
+}
+
+func (p *Proxy) values() store.Values {
+	if p.Values == nil {
+		return memory.New()
+	}
+	return p.Values
 }
 
 func (p *Proxy) logger() *slog.Logger {

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/actions"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/entities"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
@@ -23,7 +24,8 @@ const modulePath = "github.com/cloudstate-go/cloudstate"
 type running struct {
 	spec     *spec.Spec
 	router   *routing.Router
-	entities *entities.Runners
+	entities map[string]*entities.Runners // by entity type
+	actions  *actions.Actions
 }
 
 // A session is one call of Serve. Its parts start from the bottom of the list, and
@@ -105,17 +107,29 @@ func (s *session) open(work, life context.Context) error {
 		return fmt.Errorf("proxy: %w", err)
 	}
 	router := routing.New(discovered, s.reporter)
-	runners := entities.NewEventSourced(life, entities.Config{
+	config := entities.Config{
 		UserFunction:       s.link.conn,
 		Journal:            s.proxy.journal(),
+		Values:             s.proxy.values(),
 		PassivationTimeout: positive(s.proxy.PassivationTimeout, defaultPassivationTimeout),
 		RelayTimeout:       positive(s.proxy.RelayTimeout, defaultRelayTimeout),
 		Complete:           router.Complete,
 		Report:             s.reporter.Report,
 		Metadata:           s.proxy.EntityMetadata,
-	})
-	router.Register(spec.EventSourced, runners)
-	s.running = &running{spec: discovered, router: router, entities: runners}
+	}
+	s.running = &running{
+		spec:   discovered,
+		router: router,
+		entities: map[string]*entities.Runners{
+			spec.EventSourced: entities.NewEventSourced(life, config),
+			spec.ValueEntity:  entities.NewValueEntities(life, config),
+		},
+		actions: actions.New(life, actions.Config{UserFunction: s.link.conn, Report: s.reporter.Report}),
+	}
+	for entityType, runners := range s.running.entities {
+		router.Register(entityType, runners)
+	}
+	router.Register(spec.Action, s.running.actions)
 	s.proxy.running.Store(s.running)
 	s.frontend.Publish(discovered)
 	return nil
@@ -133,13 +147,24 @@ func (s *session) close(ctx context.Context, abort context.CancelFunc) error {
 		if err := s.running.router.Wait(grace); err != nil {
 			s.logger.LogAttrs(ctx, slog.LevelWarn, "calls were aborted at the end of the grace period")
 		}
-		s.running.entities.Close()
-		// What comes from the last commands of entities is refused, and so ends soon.
+		s.running.closeEntities()
+		// What comes from the last commands of entities is for actions, or refused.
 		_ = s.running.router.Wait(context.WithoutCancel(ctx))
+		s.running.actions.Close()
 	}
 	s.reporter.Close()
 	s.background.Wait()
 	return s.link.close()
+}
+
+// closeEntities lets all entities leave memory, whatever their kind, at once: they may
+// wait for each other.
+func (r *running) closeEntities() {
+	var closing sync.WaitGroup
+	for _, runners := range r.entities {
+		closing.Go(runners.Close)
+	}
+	closing.Wait()
 }
 
 // version returns the version of this module in the program, or "".

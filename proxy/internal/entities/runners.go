@@ -34,6 +34,8 @@ type Config struct {
 	UserFunction grpc.ClientConnInterface
 	// Journal keeps the events of event sourced entities.
 	Journal store.Journal
+	// Values keeps the states of value entities.
+	Values store.Values
 	// PassivationTimeout is when an idle entity leaves memory, unless its service
 	// says otherwise.
 	PassivationTimeout time.Duration
@@ -94,6 +96,9 @@ func (e *Runners) Handle(ctx context.Context, command *routing.Command, respond 
 	}
 	if id == "" {
 		return status.Error(codes.InvalidArgument, "entity key must not be empty")
+	}
+	if command.Follows() { // what it follows from has happened, so it has to happen as well
+		ctx = context.WithoutCancel(ctx)
 	}
 	p := newPending(command)
 	if !e.submit(entity{service: command.Method.Service, id: id}, p) {

@@ -14,7 +14,7 @@ import (
 
 // A Handler carries out a call. Its status becomes that of the call: OK for nil, and
 // for other errors as in gRPC. The call ends when it returns, and may not be used any
-// more.
+// more; but a Recv that is under way then is cancelled, and not an error.
 type Handler func(call Call) error
 
 // A Call is a call of a published method. It is implemented here; a handler may send

@@ -28,7 +28,7 @@ func (r *Router) forward(ctx context.Context, from *Command, forward *protocol.F
 		return status.Error(problem.code, problem.text)
 	}
 	next.Metadata = forward.GetMetadata()
-	next.Payload = payload(next.Method, forward.GetPayload())
+	next.Payload = r.payload(ctx, next, forward.GetPayload())
 	return r.dispatch(ctx, next, forwarded{to})
 }
 
@@ -40,8 +40,9 @@ func (r *Router) sideEffect(ctx context.Context, from *Command, effect *protocol
 		r.tell(ctx, from, problem)
 		return
 	}
+	ctx = context.WithoutCancel(ctx)
 	next.Metadata = effect.GetMetadata()
-	next.Payload = payload(next.Method, effect.GetPayload())
+	next.Payload = r.payload(ctx, next, effect.GetPayload())
 	run := func() {
 		if err := r.dispatch(ctx, next, nobody{}); err != nil {
 			r.reporter.Report(ctx, Fault{Service: next.Method.Service.Name, Command: next.Method.Name, Err: fmt.Errorf("side effect of %s was not carried out: %w", name(from.Method), err)})
@@ -99,13 +100,22 @@ func (r *Router) tell(ctx context.Context, from *Command, problem *problem) {
 }
 
 // payload returns what a command carries; a message without fields has no bytes, so
-// an absent payload is one.
-func payload(method *spec.Method, given *anypb.Any) *anypb.Any {
+// an absent payload is one. A wrong type is passed on, but reported (protocol section
+// 4.5).
+func (r *Router) payload(ctx context.Context, to *Command, given *anypb.Any) *anypb.Any {
+	want := to.Method.InputURL
 	if given == nil {
-		return &anypb.Any{TypeUrl: method.InputURL}
+		return &anypb.Any{TypeUrl: want}
+	}
+	if given.GetTypeUrl() != want && want != anyURL {
+		text := fmt.Sprintf("Warning: %s: Expected payload type_url to be [%s] but was [%s].", name(to.Method), want, given.GetTypeUrl())
+		r.tell(ctx, to.cause.command, &problem{with: text + to.cause.trace()})
 	}
 	return given
 }
+
+// anyURL is the type of requests that may be of any type.
+const anyURL = protocol.TypeURLPrefix + "google.protobuf.Any"
 
 // name returns the full name of a method.
 func name(method *spec.Method) string {

@@ -27,14 +27,23 @@ const MaxHops = 64
 type Command struct {
 	// Method is what is called.
 	Method *spec.Method
-	// Payload is the request. Never nil.
+	// Payload is the request, also of a method that streams them in, unless Requests is
+	// set.
 	Payload *anypb.Any
+	// Requests returns the requests that a client streams in, one after the other, and
+	// then io.EOF. A call of it that is under way when the command has been handled
+	// returns soon. Nil if there is but the one in Payload.
+	Requests func() (*anypb.Any, error)
 	// Metadata came with the call. Nil for none. Whether it is passed on is up to the
 	// kind.
 	Metadata *protocol.Metadata
 
 	cause *cause
 }
+
+// Follows says whether the command follows from another one, as a forward or a side
+// effect, and does not come from a client.
+func (c *Command) Follows() bool { return c.cause != nil }
 
 // A Response is what a component answers after its state is safe.
 type Response struct {
@@ -49,6 +58,9 @@ type Kind interface {
 	// Handle carries out a command and passes each response to respond, in order. It
 	// returns the error of respond, or its own when the component could not answer: a
 	// gRPC status that the client gets.
+	//
+	// The context of a command that a client has sent, or that was forwarded, ends when
+	// the client leaves; that of a side effect never does.
 	Handle(ctx context.Context, command *Command, respond func(*Response) error) error
 }
 
@@ -82,11 +94,12 @@ func (r *Router) Call(ctx context.Context, command *Command, send func(*protocol
 }
 
 // Complete does what a response asks for when the client does not wait for it any
-// more: side effects, and the forward. It does not block.
+// more: side effects, and the forward, unless that is to an action whose client has gone
+// with the context. It does not block.
 func (r *Router) Complete(ctx context.Context, command *Command, response *Response) {
-	ctx = context.WithoutCancel(ctx)
 	r.tasks.start(func() {
-		if err := r.respond(ctx, command, response, nobody{}); err != nil {
+		err := r.respond(ctx, command, response, nobody{})
+		if err != nil && (ctx.Err() == nil || status.Code(err) != status.FromContextError(ctx.Err()).Code()) {
 			r.reporter.Report(ctx, Fault{Service: command.Method.Service.Name, Command: command.Method.Name, Err: fmt.Errorf("forward of a command that its client had given up: %w", err)})
 		}
 	})
@@ -109,10 +122,9 @@ func (r *Router) dispatch(ctx context.Context, command *Command, to audience) er
 	})
 }
 
-// respond does what a response asks for. From here on the command has happened, so
-// the client can leave without stopping anything.
+// respond does what a response asks for. The command has happened, so that its client
+// can leave without stopping the side effects.
 func (r *Router) respond(ctx context.Context, command *Command, response *Response, to audience) error {
-	ctx = context.WithoutCancel(ctx)
 	for _, effect := range response.SideEffects {
 		r.sideEffect(ctx, command, effect)
 	}
