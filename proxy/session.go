@@ -43,14 +43,14 @@ type session struct {
 
 func (p *Proxy) newSession(ctx context.Context) (*session, error) {
 	s := &session{proxy: p, logger: p.logger()}
-	maxMessageSize := positive(p.MaxMessageSize, defaultMaxMessageSize)
-	link, err := p.UserFunction.connect(ctx, maxMessageSize)
+	config := frontend.Config{Handler: p.handle, Logger: s.logger, MaxMessageSize: positive(p.MaxMessageSize, defaultMaxMessageSize)}
+	link, err := p.UserFunction.connect(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	s.link = link
 	s.reporter = routing.NewReporter(s.logger, func(fault routing.Fault) { p.fault(Fault(fault)) }, protocol.NewEntityDiscoveryClient(link.conn))
-	s.frontend = frontend.New(frontend.Config{Handler: p.handle, Logger: s.logger, MaxMessageSize: maxMessageSize})
+	s.frontend = frontend.New(config)
 	return s, nil
 }
 
@@ -131,6 +131,7 @@ func (s *session) open(work, life context.Context) error {
 	}
 	router.Register(spec.Action, s.running.actions)
 	s.proxy.running.Store(s.running)
+	s.link.loopback.publish(discovered)
 	s.frontend.Publish(discovered)
 	return nil
 }
@@ -149,6 +150,10 @@ func (s *session) close(ctx context.Context, abort context.CancelFunc) error {
 		}
 		s.running.closeEntities()
 		// What comes from the last commands of entities is for actions, or refused.
+		_ = s.running.router.Wait(grace)
+	}
+	s.link.loopback.shutdown(grace) // not before the last call that may need it
+	if s.running != nil {
 		_ = s.running.router.Wait(context.WithoutCancel(ctx))
 		s.running.actions.Close()
 	}

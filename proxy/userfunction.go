@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
 )
 
 // Sizes of buffers, in bytes.
@@ -22,20 +24,22 @@ const (
 // A UserFunction is where a proxy finds its components. [Dial] and [Embed] return one;
 // there are no other implementations.
 type UserFunction interface {
-	// connect returns a link with a connection that limits the size of messages.
-	connect(ctx context.Context, maxMessageSize int) (*link, error)
+	// connect returns a link with a connection that limits the size of messages, as does
+	// that of the loopback, if one is made.
+	connect(ctx context.Context, config frontend.Config) (*link, error)
 }
 
 // A link is a user function that a proxy is connected to.
 type link struct {
-	conn  *grpc.ClientConn
-	ended <-chan error // gets a value if the user function ends by itself; may be nil
-	stop  func() error // stops the user function, and waits for its end
+	conn     *grpc.ClientConn
+	ended    <-chan error // gets a value if the user function ends by itself; may be nil
+	stop     func() error // stops the user function, and waits for its end
+	loopback *loopback    // nil if the user function does not want one
 }
 
 // close closes the connection and stops the user function.
 func (l *link) close() error {
-	return errors.Join(l.conn.Close(), l.stop())
+	return errors.Join(l.conn.Close(), l.stop(), l.loopback.close())
 }
 
 // dialOptions are those of every connection to a user function.
@@ -65,8 +69,8 @@ type dialled struct {
 	opts   []grpc.DialOption
 }
 
-func (d dialled) connect(_ context.Context, maxMessageSize int) (*link, error) {
-	conn, err := grpc.NewClient(d.target, append(dialOptions(maxMessageSize), d.opts...)...)
+func (d dialled) connect(_ context.Context, config frontend.Config) (*link, error) {
+	conn, err := grpc.NewClient(d.target, append(dialOptions(config.MaxMessageSize), d.opts...)...)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: dial the user function at %q: %w", d.target, err)
 	}
@@ -77,30 +81,62 @@ func (d dialled) connect(_ context.Context, maxMessageSize int) (*link, error) {
 // over memory: the proxy calls Serve when it starts, and ends that context when all
 // entities have left memory. Serve must return then, and not before: an early return
 // ends the proxy. It must not return before what it has started has ended.
+//
+// A server that also has the method
+//
+//	ServeWithProxy(ctx context.Context, lis net.Listener, proxy grpc.ClientConnInterface) error
+//
+// gets that call instead of Serve, with a connection on which it can call the services
+// that the proxy serves, as any client can. The proxy closes the connection after
+// ServeWithProxy has returned. When the proxy stops, calls that are running may make
+// further ones on it until the grace period ends.
 func Embed(server interface {
 	Serve(ctx context.Context, lis net.Listener) error
 },
 ) UserFunction {
-	return embedded{serve: server.Serve}
+	return embedded{server: server}
+}
+
+// A caller is an embedded user function that calls services through its proxy.
+type caller interface {
+	ServeWithProxy(ctx context.Context, lis net.Listener, proxy grpc.ClientConnInterface) error
 }
 
 type embedded struct {
-	serve func(context.Context, net.Listener) error
+	server interface {
+		Serve(ctx context.Context, lis net.Listener) error
+	}
 }
 
-func (e embedded) connect(ctx context.Context, maxMessageSize int) (*link, error) {
+func (e embedded) connect(ctx context.Context, config frontend.Config) (*link, error) {
 	lis := bufconn.Listen(memoryBuffer)
 	dial := func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }
-	conn, err := grpc.NewClient("passthrough:///embedded", append(dialOptions(maxMessageSize), grpc.WithContextDialer(dial))...)
+	conn, err := grpc.NewClient("passthrough:///embedded", append(dialOptions(config.MaxMessageSize), grpc.WithContextDialer(dial))...)
 	if err != nil {
 		return nil, fmt.Errorf("proxy: connect to the embedded user function: %w", err)
 	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	l := &link{conn: conn}
+	serve := e.server.Serve
+	if caller, ok := e.server.(caller); ok {
+		if l.loopback, err = newLoopback(config); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		serve = func(ctx context.Context, lis net.Listener) error {
+			return caller.ServeWithProxy(ctx, lis, l.loopback.conn)
+		}
+	}
+	l.run(context.WithoutCancel(ctx), func(ctx context.Context) error { return serve(ctx, lis) })
+	return l, nil
+}
+
+// run runs an embedded user function until stop is called.
+func (l *link) run(ctx context.Context, serve func(context.Context) error) {
+	ctx, cancel := context.WithCancel(ctx)
 	ended, stopped := make(chan error, 1), make(chan struct{})
 	var stopErr error
 	go func() {
 		defer close(stopped)
-		err := e.serve(ctx, lis)
+		err := serve(ctx)
 		if ctx.Err() != nil {
 			stopErr = err
 			return
@@ -110,7 +146,8 @@ func (e embedded) connect(ctx context.Context, maxMessageSize int) (*link, error
 		}
 		ended <- fmt.Errorf("proxy: embedded user function: %w", err)
 	}()
-	stop := func() error {
+	l.ended = ended
+	l.stop = func() error {
 		cancel()
 		<-stopped
 		if stopErr != nil {
@@ -118,5 +155,4 @@ func (e embedded) connect(ctx context.Context, maxMessageSize int) (*link, error
 		}
 		return nil
 	}
-	return &link{conn: conn, ended: ended, stop: stop}, nil
 }
