@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"reflect"
 	"slices"
 	"time"
 
@@ -98,7 +99,7 @@ func (s *Service) declare() ([]*component.Declaration, *descriptorpb.FileDescrip
 	}
 	declarations := make([]*component.Declaration, 0, len(s.Components))
 	for i, c := range s.Components {
-		if c == nil {
+		if c == nil || reflect.ValueOf(c).IsZero() {
 			mistakes = append(mistakes, fmt.Errorf("service: component %d is nil; remove it", i+1))
 			continue
 		}
@@ -185,6 +186,7 @@ func (s *Service) ServeWithProxy(ctx context.Context, lis net.Listener, proxy gr
 		kind.Register(server, env, ofKind)
 	}
 
+	s.logger().LogAttrs(ctx, slog.LevelInfo, "the service waits for its proxy", slog.String("addr", lis.Addr().String()))
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(lis) }()
 	select {

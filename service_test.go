@@ -243,6 +243,7 @@ func TestValidate_ReportsAllMistakesAtOnce(t *testing.T) {
 		GracePeriod: -1,
 		Components: []cloudstate.Component{
 			nil,
+			(*eventsourced.Entity[*cart])(nil),
 			cartEntity(nil),
 			cartEntity(nil),
 			&eventsourced.Entity[*cart]{},
@@ -252,8 +253,9 @@ func TestValidate_ReportsAllMistakesAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"service: the field GracePeriod is -1ns",
 		"service: component 1 is nil",
+		"service: component 2 is nil",
 		"com.example.shoppingcart.ShoppingCart: it is declared by two components",
-		"cloudstate.eventsourced.EventSourced: the field Service is nil",
+		"*cloudstate_test.cart: the field Service is nil",
 	} {
 		require.ErrorContains(t, err, want)
 	}

@@ -80,7 +80,9 @@ func newCodec[T any](jsonName string) (*Codec[T], error) {
 	case isMessage:
 		return messageCodec[T](prototype), nil
 	case jsonName != "":
-		return jsonCodec[T](jsonName), nil
+		return jsonCodec[T](jsonName)
+	case reflect.PointerTo(typ).Implements(reflect.TypeFor[proto.Message]()):
+		return nil, fmt.Errorf("codec for %s: a protobuf message is passed by pointer; use *%s", typ, typ)
 	}
 	if c := primitiveCodec[T](); c != nil {
 		return c, nil

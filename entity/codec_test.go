@@ -238,10 +238,13 @@ func TestUpcast_ReadsFormerShapes(t *testing.T) {
 	require.ErrorContains(t, err, "field 1 has wire type 0")
 }
 
+type hidden struct{ amount int }
+
 func TestNewCodec_NamesTheMistake(t *testing.T) {
 	t.Parallel()
 	failure := func(_ any, err error) error { return err }
 	type name string
+	require.Zero(t, hidden{}.amount)
 	identity := func(s string) string { return s }
 	tests := map[string]struct {
 		err  error
@@ -251,6 +254,10 @@ func TestNewCodec_NamesTheMistake(t *testing.T) {
 		"a type defined as a primitive":     {failure(entity.NewCodec[name]()), "neither a pointer to a protobuf message"},
 		"a message as JSON":                 {failure(entity.NewCodec[*domain.Cart](entity.JSON("cart"))), `remove entity.JSON("cart")`},
 		"JSON without a name":               {failure(entity.NewCodec[temperature](entity.JSON(""))), "entity.JSON needs a name"},
+		"a message by value":                {failure(entity.NewCodec[domain.Cart]()), "use *domain.Cart"},
+		"JSON that would keep nothing":      {failure(entity.NewCodec[hidden](entity.JSON("a"))), "none of its fields would be stored"},
+		"JSON of a channel":                 {failure(entity.NewCodec[struct{ C chan int }](entity.JSON("a"))), "it cannot be stored as JSON: json: unsupported type: chan int"},
+		"a JSON name that is a URL":         {failure(entity.NewCodec[temperature](entity.JSON("json.cloudstate.io/a"))), "contains a slash"},
 		"two JSON names":                    {failure(entity.NewCodec[temperature](entity.JSON("a"), entity.JSON("b"))), `two JSON names, "a" and "b"`},
 		"an alias twice":                    {failure(entity.NewCodec[string](entity.Alias("a", "a"))), `the alias "a" is declared twice`},
 		"an empty alias":                    {failure(entity.NewCodec[string](entity.Alias(""))), "empty name"},

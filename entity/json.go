@@ -5,13 +5,39 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// jsonCodec returns the codec of a type that is stored as JSON.
-func jsonCodec[T any](name string) *Codec[T] {
-	return &Codec[T]{url: jsonHost + name, encode: encodeJSON[T], decode: decodeJSON[T]}
+// jsonCodec returns the codec of a type that is stored as JSON. It refuses types that JSON
+// cannot keep: what has only unexported fields would be stored as {}.
+func jsonCodec[T any](name string) (*Codec[T], error) {
+	var zero T
+	typ := reflect.TypeFor[T]()
+	if !keepsSomething(typ) {
+		return nil, fmt.Errorf("codec for %s: none of its fields would be stored, because JSON keeps exported fields only; export them, or implement json.Marshaler", typ)
+	}
+	if _, err := json.Marshal(zero); err != nil {
+		return nil, fmt.Errorf("codec for %s: it cannot be stored as JSON: %w", typ, err)
+	}
+	return &Codec[T]{url: jsonHost + name, encode: encodeJSON[T], decode: decodeJSON[T]}, nil
+}
+
+// keepsSomething returns false for a struct with fields of which JSON keeps none.
+func keepsSomething(typ reflect.Type) bool {
+	if typ.Kind() == reflect.Pointer {
+		typ = typ.Elem()
+	}
+	if typ.Kind() != reflect.Struct || typ.NumField() == 0 || reflect.PointerTo(typ).Implements(reflect.TypeFor[json.Marshaler]()) {
+		return true
+	}
+	for field := range typ.Fields() {
+		if (field.IsExported() || field.Anonymous) && field.Tag.Get("json") != "-" {
+			return true
+		}
+	}
+	return false
 }
 
 // encodeJSON appends v as the pseudo-message of a JSON value: field 1 is the document

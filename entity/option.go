@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // A CodecOption says how values of a type are stored, or what else is read as them.
@@ -33,11 +34,14 @@ func (f optionFunc) extend(s *codecSettings) error { return f(s) }
 // must never change; it is not derived from the Go type for that reason.
 //
 // Values are encoded with encoding/json, then put into one form: keys sorted, no white
-// space.
+// space. What encoding/json leaves out, such as unexported fields, is not stored.
 func JSON(name string) CodecOption {
 	return optionFunc(func(s *codecSettings) error {
 		if name == "" {
 			return fmt.Errorf("codec for %s: entity.JSON needs a name; values are stored under it", s.decoded)
+		}
+		if strings.Contains(name, "/") {
+			return fmt.Errorf("codec for %s: the JSON name %q contains a slash; it is only the part of the type URL after json.cloudstate.io/", s.decoded, name)
 		}
 		if s.jsonName != "" {
 			return fmt.Errorf("codec for %s: it has two JSON names, %q and %q; read what was stored under the former one with entity.Alias", s.decoded, s.jsonName, name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 
 	"google.golang.org/protobuf/types/known/anypb"
@@ -53,6 +54,9 @@ func (t *entityType[S]) activate(ctx context.Context, env *component.Env, init *
 	a := &activation[S]{typ: t}
 	a.Init(ctx, texts, &env.Environment, t.service, t.methods, init.GetEntityId())
 	a.instance = t.create(init.GetEntityId())
+	if reflect.ValueOf(a.instance).IsZero() {
+		return nil, texts.Fault(0, fmt.Errorf("the New of %s returned nil for %q; it must return an instance", t.service, init.GetEntityId()))
+	}
 	b := a.instance.base()
 	if b.owner != nil {
 		return nil, texts.Fault(0, fmt.Errorf("the New of %s returned an instance that is in use; it must return a new one each time", t.service))
@@ -208,7 +212,21 @@ func (a *activation[S]) emit(event any) {
 		a.applying = false
 		return
 	}
-	a.raise(a.noHandler(fmt.Sprintf("%T", event)))
+	a.raise(&command.Fault{Description: fmt.Sprintf("No event handler found for event %T on %s; declared are: %s. Add eventsourced.On for it to the field Events%s",
+		event, a.typ.service, a.typ.declaredEvents(), emitHint(event))})
+}
+
+// emitHint adds what is likely to be wrong with something that was emitted.
+func emitHint(event any) string {
+	switch reflect.ValueOf(event).Kind() {
+	case reflect.Invalid:
+		return ", or do not emit nil"
+	case reflect.Slice:
+		return ", or emit the elements of a slice with three dots after it"
+	case reflect.Pointer:
+		return ", or emit the value if that is what is declared"
+	}
+	return ", or emit a pointer if that is what is declared"
 }
 
 // raise ends the command and the activation from within Emit.

@@ -73,6 +73,9 @@ func (e *Entity[S]) Declare() *component.Declaration {
 	if e.New == nil {
 		d.Mistakef("the field New is nil; set it to a function that returns an entity without events")
 	}
+	if _, ok := component.NewInstance(func(s S) any { return s.base() }); !ok {
+		d.Mistakef("%s is not a pointer to a struct that embeds eventsourced.Base as a value", reflect.TypeFor[S]())
+	}
 	t := e.newType(d)
 	if len(d.Mistakes) == 0 {
 		t.methods = command.Methods(e.Service, d.Descriptor)
@@ -149,6 +152,18 @@ type entityType[S Instance] struct {
 	replay        map[string]*eventHandler[S] // by stored name, and by type URL
 	snapshot      *snapshotHandler[S]
 	snapshotEvery int64
+}
+
+// declaredEvents lists what can be emitted, for error messages.
+func (t *entityType[S]) declaredEvents() string {
+	if len(t.events) == 0 {
+		return "none"
+	}
+	names := make([]string, 0, len(t.events))
+	for _, h := range t.events {
+		names = append(names, h.event.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 // knownEvents lists what can be replayed, for error messages.

@@ -38,6 +38,9 @@ type notEmbedded struct {
 	pb.ShoppingCartServer
 }
 
+// byPointer embeds a pointer, which nothing sets.
+type byPointer struct{ *Base }
+
 // streaming is a service with a streamed method; only its description matters.
 type streaming struct {
 	Base
@@ -61,6 +64,12 @@ func TestDeclare_ReportsEveryMistake(t *testing.T) {
 		"nothing is set": {
 			func() string { return mistakes(&Entity[*bare]{}) },
 			[]string{"the field Service is nil; set it to", "the field New is nil; set it to"},
+		},
+		"an embedded pointer": {
+			func() string {
+				return mistakes(&Entity[*byPointer]{Service: &pb.ShoppingCart_ServiceDesc, New: func(string) *byPointer { return nil }})
+			},
+			[]string{"*eventsourced.byPointer is not a pointer to a struct that embeds eventsourced.Base as a value"},
 		},
 		"methods are missing": {
 			func() string {

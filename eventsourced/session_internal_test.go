@@ -525,13 +525,31 @@ func TestSession_EndsWhenTheEntityFails(t *testing.T) {
 			func(_ context.Context, c *cart, _ *pb.AddLineItem) (*emptypb.Empty, error) {
 				c.Emit(&domain.ItemRemoved{})
 				return &emptypb.Empty{}, nil
-			}, nil, 0, "No event handler found for event *domain.ItemRemoved on com.example.shoppingcart.ShoppingCart; known: com.example.shoppingcart.persistence.ItemAdded",
+			}, nil, 0, "No event handler found for event *domain.ItemRemoved on com.example.shoppingcart.ShoppingCart; declared are: *domain.ItemAdded. Add eventsourced.On for it to the field Events",
 		},
 		"an event that cannot be encoded": {
 			func(_ context.Context, c *cart, _ *pb.AddLineItem) (*emptypb.Empty, error) {
 				c.Emit(added("\xff"))
 				return &emptypb.Empty{}, nil
 			}, nil, 1, `Unexpected failure: emit event 1 of "u1": encode type.googleapis.com/com.example.shoppingcart.persistence.ItemAdded`,
+		},
+		"nothing": {
+			func(_ context.Context, c *cart, _ *pb.AddLineItem) (*emptypb.Empty, error) {
+				c.Emit(nil)
+				return &emptypb.Empty{}, nil
+			}, nil, 0, "or do not emit nil",
+		},
+		"a slice of events": {
+			func(_ context.Context, c *cart, _ *pb.AddLineItem) (*emptypb.Empty, error) {
+				c.Emit([]any{added("a")})
+				return &emptypb.Empty{}, nil
+			}, nil, 0, "or emit the elements of a slice with three dots after it",
+		},
+		"a value instead of a pointer": {
+			func(_ context.Context, c *cart, _ *pb.AddLineItem) (*emptypb.Empty, error) {
+				c.Emit(1)
+				return &emptypb.Empty{}, nil
+			}, nil, 0, "or emit a pointer if that is what is declared",
 		},
 		"a nil event": {
 			func(_ context.Context, c *cart, _ *pb.AddLineItem) (*emptypb.Empty, error) {
@@ -582,6 +600,13 @@ func TestSession_EndsWhenReplayOrRestoreFails(t *testing.T) {
 		e.New = func(string) *cart { boom(); return nil }
 		d := newDriver(t, e)
 		d.requireFailure(d.send(initMessage("u1", nil)), 0, "Unexpected failure: boom")
+	})
+	t.Run("New returns nil", func(t *testing.T) {
+		t.Parallel()
+		e := newEntity(emitAll)
+		e.New = func(string) *cart { return nil }
+		d := newDriver(t, e)
+		d.requireFailure(d.send(initMessage("u1", nil)), 0, "returned nil for \"u1\"; it must return an instance")
 	})
 	t.Run("New returns the same instance twice", func(t *testing.T) {
 		t.Parallel()

@@ -3,6 +3,7 @@ package valueentity
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/cloudstate-go/cloudstate/internal/command"
 	"github.com/cloudstate-go/cloudstate/internal/component"
@@ -39,6 +40,9 @@ func (t *entityType[S]) activate(ctx context.Context, env *component.Env, init *
 		}
 	}()
 	instance := t.create(init.GetEntityId())
+	if reflect.ValueOf(instance).IsZero() {
+		return nil, texts.Fault(0, fmt.Errorf("the New of %s returned nil for %q; it must return an instance", t.service, init.GetEntityId()))
+	}
 	a := &activation{instance: instance, base: instance.base(), url: t.url}
 	a.Init(ctx, texts, &env.Environment, t.service, t.methods, init.GetEntityId())
 	state, ok := a.base.bind(t.codec)

@@ -61,11 +61,11 @@ func (e *Entity[S]) Declare() *component.Declaration {
 		d.Mistakef("the field New is nil; set it to a function that returns an entity without a state")
 	}
 	t := &entityType[S]{service: d.Place(), create: e.New}
-	if prototype, ok := newInstance[S](); !ok {
-		d.Mistakef("%s is not a pointer to a struct; embed valueentity.Base in a struct, as a value", reflect.TypeFor[S]())
+	if prototype, ok := component.NewInstance(func(s S) any { return s.base() }); !ok {
+		d.Mistakef("%s is not a pointer to a struct that embeds valueentity.Base as a value", reflect.TypeFor[S]())
 	} else {
 		var err error
-		if t.codec, t.url, err = prototype.base().newCodec(e.State); err != nil {
+		if t.codec, t.url, err = prototype.(base).newCodec(e.State); err != nil { //nolint:errcheck // what the function returned
 			d.Mistakef("state: %w; options are set in the field State", err)
 		}
 	}
@@ -74,17 +74,6 @@ func (e *Entity[S]) Declare() *component.Declaration {
 		d.Implementation = t
 	}
 	return d
-}
-
-// newInstance returns an S that nothing was done to, to ask it for the type of its state.
-func newInstance[S Instance]() (S, bool) {
-	t := reflect.TypeFor[S]()
-	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
-		var none S
-		return none, false
-	}
-	s, ok := reflect.New(t.Elem()).Interface().(S)
-	return s, ok
 }
 
 // entityType is an entity type as its activations need it: checked, and with all lookups

@@ -82,7 +82,7 @@ func (m *Method) Call(ctx context.Context, instance any, decode func(any) error,
 
 // ErrNoReply is what a handler has done that returned neither a reply nor an error,
 // although its method promises one (protocol section 3.3.3).
-var ErrNoReply = errors.New("No reply or forward returned by command handler!") //nolint:revive,staticcheck // the text is the protocol's
+var ErrNoReply = errors.New("No reply or forward returned by command handler! Return a message that is not nil, an error, or what entity.Forward returned.") //nolint:revive,staticcheck // the text is the protocol's
 
 // AppendReply appends the encoding of what a handler has returned to dst, and returns the
 // extended buffer. Nothing is enough where the method promises google.protobuf.Empty.

@@ -18,6 +18,7 @@ import (
 // Describe fills in the Descriptor of d and, where it is empty, the PersistenceID, and
 // records what is wrong with the service for an implementation of type instance.
 func (d *Declaration) Describe(instance reflect.Type) {
+	d.goType = fmt.Sprint(instance)
 	if d.Service == nil {
 		d.Mistakef("the field Service is nil; set it to the ServiceDesc of the generated code, such as &pb.ShoppingCart_ServiceDesc")
 		return
@@ -99,18 +100,47 @@ func methodType(t reflect.Type, name string) (reflect.Type, bool) {
 	return reflect.FuncOf(in, slices.Collect(m.Type.Outs()), m.Type.IsVariadic()), true
 }
 
-// RequireKeys records each method whose request does not name an entity.
+// RequireKeys records each method whose request does not name an entity, or does it with a
+// field that cannot.
 func (d *Declaration) RequireKeys() {
 	if d.Descriptor == nil {
 		return
 	}
 	for i := range d.Descriptor.Methods().Len() {
 		method := d.Descriptor.Methods().Get(i)
-		if len(command.Keys(method.Input())) == 0 {
+		keys := command.Keys(method.Input())
+		if len(keys) == 0 {
 			d.Mistakef("the request of %s, %s, has no entity key; mark the field that names the entity with [(cloudstate.entity_key) = true]",
 				method.Name(), method.Input().FullName())
 		}
+		for _, key := range keys {
+			if key.IsList() || key.IsMap() || key.Kind() == protoreflect.MessageKind || key.Kind() == protoreflect.GroupKind || key.Kind() == protoreflect.BytesKind {
+				d.Mistakef("the entity key %s of %s cannot name an entity; use a string, which is the only type that all proxies agree on, or another scalar",
+					key.Name(), method.Input().FullName())
+			}
+		}
 	}
+}
+
+// NewInstance returns an S that nothing was done to, a pointer to the zero value of its
+// struct, with what base returns for it. It returns false if S is not such a pointer, or
+// base panics or returns nil.
+func NewInstance[S any](base func(S) any) (of any, ok bool) {
+	t := reflect.TypeFor[S]()
+	if t.Kind() != reflect.Pointer || t.Elem().Kind() != reflect.Struct {
+		return nil, false
+	}
+	defer func() {
+		if recover() != nil {
+			of, ok = nil, false
+		}
+	}()
+	s, ok := reflect.New(t.Elem()).Interface().(S)
+	if !ok {
+		return nil, false
+	}
+	of = base(s)
+	return of, !reflect.ValueOf(of).IsZero()
 }
 
 // RefuseStreams records each method that streams, for a kind that cannot.
@@ -131,7 +161,7 @@ func (d *Declaration) Mistakef(format string, args ...any) {
 // Place names the component in errors.
 func (d *Declaration) Place() string {
 	if d.Service == nil {
-		return d.Kind.EntityType
+		return d.goType
 	}
 	return d.Service.ServiceName
 }

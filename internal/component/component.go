@@ -48,6 +48,8 @@ type Declaration struct {
 	Mistakes []error
 	// Implementation is what Kind.Register needs to know besides.
 	Implementation any
+
+	goType string // of what implements the service, where that has no name
 }
 
 // Env is what the protocol servers of all kinds share.
