@@ -9,7 +9,7 @@
 //		require.NoError(t, err)
 //		kit.RequireEvents("shopping-cart", "u1", &domain.ItemAdded{...})
 //
-//		kit.Passivate("shopping-cart", "u1") // the next command replays the journal
+//		kit.Passivate("shopping-cart", "u1") // the next command brings the cart back
 //	}
 //
 // What a test sees is what a client of the deployed service sees: commands go through the

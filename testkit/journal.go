@@ -46,6 +46,8 @@ func (j *journal) Append(ctx context.Context, a store.Append) (store.Head, error
 // Events returns copies of all events of an entity as they are stored, in order. The first
 // has the sequence number 1.
 func (k *Kit) Events(persistenceID, id string) []*anypb.Any {
+	k.tb.Helper()
+	k.requirePersistenceID(persistenceID)
 	k.journal.mu.Lock()
 	defer k.journal.mu.Unlock()
 	stored := k.journal.events[store.Key{Type: persistenceID, ID: id}]

@@ -3,7 +3,9 @@ package testkit
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +31,8 @@ type Kit struct {
 	conn    *grpc.ClientConn
 	proxy   *proxy.Proxy
 	journal *journal
+	// persistenceIDs are those of the components, to notice one that is misspelled.
+	persistenceIDs map[string]bool
 
 	mu     sync.Mutex
 	faults []string // not yet returned by Faults
@@ -45,23 +49,26 @@ func New(tb testing.TB, components ...cloudstate.Component) *Kit {
 }
 
 // Start is New for a service with settings of its own, such as interceptors. A service
-// without a logger logs to the test.
+// without a logger logs warnings and errors to the test.
 func Start(tb testing.TB, service *cloudstate.Service) *Kit {
 	tb.Helper()
 	if err := service.Validate(); err != nil {
 		tb.Fatalf("testkit: %v", err)
 	}
-	logger := slog.New(slog.NewTextHandler(testLog{tb}, nil))
 	if service.Logger == nil {
 		logged := *service
-		logged.Logger = logger
+		logged.Logger = slog.New(slog.NewTextHandler(testLog{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		service = &logged
 	}
-	k := &Kit{tb: tb, journal: newJournal(memory.New())}
-	k.proxy = &proxy.Proxy{
+	k := &Kit{tb: tb, journal: newJournal(memory.New()), persistenceIDs: map[string]bool{}}
+	for _, c := range service.Components {
+		if id := c.Declare().PersistenceID; id != "" {
+			k.persistenceIDs[id] = true
+		}
+	}
+	k.proxy = &proxy.Proxy{ // without a logger: what it would log are faults, which fail the test
 		UserFunction: proxy.Embed(service),
 		Journal:      k.journal,
-		Logger:       logger,
 		OnFault:      k.addFault,
 	}
 	k.run()
@@ -120,6 +127,7 @@ func (k *Kit) NewStream(ctx context.Context, desc *grpc.StreamDesc, method strin
 // that is not in memory stays so.
 func (k *Kit) Passivate(persistenceID, id string) {
 	k.tb.Helper()
+	k.requirePersistenceID(persistenceID)
 	if err := k.proxy.Passivate(k.tb.Context(), persistenceID, id); err != nil {
 		k.tb.Fatalf("testkit: passivate %s %q: %v", persistenceID, id, err)
 	}
@@ -143,10 +151,20 @@ func (k *Kit) addFault(fault proxy.Fault) {
 	k.faults = append(k.faults, fault.String())
 }
 
-// testLog writes the log to the test.
+// testLog writes the log to the test, with stacks as they are and not on one line.
 type testLog struct{ tb testing.TB }
 
+var unescape = strings.NewReplacer(`\n`, "\n", `\t`, "\t")
+
 func (l testLog) Write(p []byte) (int, error) {
-	l.tb.Log(strings.TrimSuffix(string(p), "\n"))
+	l.tb.Log(unescape.Replace(strings.TrimSuffix(string(p), "\n")))
 	return len(p), nil
+}
+
+// requirePersistenceID fails the test at once if no component has this persistence id.
+func (k *Kit) requirePersistenceID(id string) {
+	k.tb.Helper()
+	if !k.persistenceIDs[id] {
+		k.tb.Fatalf("testkit: no component has the persistence id %q; there is %s", id, strings.Join(slices.Sorted(maps.Keys(k.persistenceIDs)), ", "))
+	}
 }

@@ -20,8 +20,12 @@ import (
 
 func main() {
 	behindProxy := flag.Bool("behind-proxy", false, "serve the protocol on HOST and PORT (127.0.0.1 and 8080) for another proxy")
-	addr := flag.String("addr", "127.0.0.1:9000", "where clients find the service, if it runs with its own proxy")
+	addr := flag.String("addr", "127.0.0.1:9000", "where clients find the service; not with -behind-proxy")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "shoppingcart: it takes no arguments, found %q; see -help\n", flag.Args())
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	run := withProxy

@@ -20,12 +20,12 @@ import (
 // Cart is one shopping cart.
 type Cart struct {
 	eventsourced.Base
-	pb.UnsafeShoppingCartServer // the compiler insists on every command
+	pb.UnsafeShoppingCartServer
 
 	items map[string]*domain.LineItem
 }
 
-var _ pb.ShoppingCartServer = (*Cart)(nil)
+var _ pb.ShoppingCartServer = (*Cart)(nil) // the compiler insists on every command
 
 // AddItem handles a command: it checks, and emits what happened.
 func (c *Cart) AddItem(_ context.Context, add *pb.AddLineItem) (*emptypb.Empty, error) {

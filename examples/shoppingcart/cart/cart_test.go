@@ -27,7 +27,7 @@ func TestAddItem_SurvivesPassivation(t *testing.T) {
 		Item: &domain.LineItem{ProductId: "shirt", Name: "T-shirt", Quantity: 2},
 	})
 
-	kit.Passivate("shopping-cart", "jo") // the next command replays the journal
+	kit.Passivate("shopping-cart", "jo") // the next command brings the cart back
 	requireCart(t, carts, &pb.LineItem{ProductId: "shirt", Name: "T-shirt", Quantity: 2})
 }
 
