@@ -26,7 +26,9 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
+	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
 )
 
 // A UserFunction is a scripted user function with the services of [Spec].
@@ -41,6 +43,8 @@ type UserFunction struct {
 	stopped  context.CancelFunc
 	done     <-chan struct{}
 	streams  chan *Stream
+	values   chan *ValueStream
+	calls    chan *ActionCall
 	reports  chan string
 }
 
@@ -55,6 +59,8 @@ func New(tb testing.TB) *UserFunction {
 		stopped:  cancel,
 		done:     ctx.Done(),
 		streams:  make(chan *Stream),
+		values:   make(chan *ValueStream),
+		calls:    make(chan *ActionCall),
 		reports:  make(chan string, 1000),
 	}
 }
@@ -84,6 +90,8 @@ func (u *UserFunction) Serve(ctx context.Context, listener net.Listener) error {
 	u.server = grpc.NewServer(grpc.WaitForHandlers(true))
 	protocol.RegisterEntityDiscoveryServer(u.server, u)
 	eventsourcedpb.RegisterEventSourcedServer(u.server, u)
+	valueentitypb.RegisterValueEntityServer(u.server, valueServer{userFunction: u})
+	actionpb.RegisterActionProtocolServer(u.server, actionServer{userFunction: u})
 	stop := context.AfterFunc(ctx, func() {
 		u.stopped()
 		u.server.Stop()
@@ -114,34 +122,64 @@ func (u *UserFunction) ReportError(_ context.Context, report *protocol.UserFunct
 
 // Handle implements the event sourced protocol: a stream waits for the test.
 func (u *UserFunction) Handle(server eventsourcedpb.EventSourced_HandleServer) error {
-	s := &Stream{t: u.t, server: server, inputs: make(chan *eventsourcedpb.EventSourcedStreamIn), result: make(chan error, 1)}
-	go s.receive() // ends with the context of the stream, which ends with this call
+	s := &Stream{wire: newWire(u.t, server, server.Recv, server.Send)}
+	return offer(u, u.streams, s, s.wire.end)
+}
+
+// offer lets a test accept a stream, and waits until the test ends it.
+func offer[S any](u *UserFunction, to chan<- S, stream S, end *end) error {
 	select {
-	case u.streams <- s:
+	case to <- stream:
 	case <-u.done:
 		return nil
-	case <-server.Context().Done():
+	case <-end.ctx.Done():
 		return nil
 	}
 	select {
-	case err := <-s.result:
+	case err := <-end.result:
 		return err
 	case <-u.done:
 		return nil
-	case <-server.Context().Done():
+	case <-end.ctx.Done():
 		return nil
 	}
 }
 
-// Accept waits for the next stream that the proxy opens.
+// Accept waits for the next stream that the proxy opens for an event sourced entity.
 func (u *UserFunction) Accept() *Stream {
 	return <-u.streams
 }
 
+// AcceptValue waits for the next stream that the proxy opens for a value entity.
+func (u *UserFunction) AcceptValue() *ValueStream {
+	return <-u.values
+}
+
+// AcceptCall waits for the next call of an action.
+func (u *UserFunction) AcceptCall() *ActionCall {
+	return <-u.calls
+}
+
+// NextCall waits like AcceptCall; it returns false when the user function has been
+// stopped.
+func (u *UserFunction) NextCall() (*ActionCall, bool) {
+	return next(u, u.calls)
+}
+
+// NextValue waits like AcceptValue; it returns false when the user function has been
+// stopped.
+func (u *UserFunction) NextValue() (*ValueStream, bool) {
+	return next(u, u.values)
+}
+
 // Next waits like Accept; it returns false when the user function has been stopped.
 func (u *UserFunction) Next() (*Stream, bool) {
+	return next(u, u.streams)
+}
+
+func next[S any](u *UserFunction, from <-chan *S) (*S, bool) {
 	select {
-	case stream := <-u.streams:
+	case stream := <-from:
 		return stream, true
 	case <-u.done:
 		return nil, false

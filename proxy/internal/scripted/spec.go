@@ -12,18 +12,24 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
 	"github.com/cloudstate-go/cloudstate/protocol/annotations"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
+	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
 )
 
-// The services that a scripted user function has, both event sourced. Each has the
-// methods Ask, which returns an answer, and Tell, which returns nothing.
+// The services that a scripted user function has: two of event sourced entities, one of
+// value entities, and an action. Each has the methods Ask, which returns an answer, and
+// Tell, which returns nothing. The action also has the methods In, Out and Both, which
+// stream questions in, answers out, and both.
 const (
 	First  = "scripted.First"
 	Second = "scripted.Second"
+	Value  = "scripted.Value"
+	Action = "scripted.Action"
 )
 
-// PersistenceID returns the namespace of the events of a service.
+// PersistenceID returns the namespace of the stored state of a service.
 func PersistenceID(service string) string {
 	return service + " journal"
 }
@@ -44,6 +50,8 @@ func Spec(tb testing.TB) *protocol.EntitySpec {
 		Entities: []*protocol.Entity{
 			{EntityType: eventsourcedpb.EventSourced_ServiceDesc.ServiceName, ServiceName: First, PersistenceId: PersistenceID(First)},
 			{EntityType: eventsourcedpb.EventSourced_ServiceDesc.ServiceName, ServiceName: Second, PersistenceId: PersistenceID(Second)},
+			{EntityType: valueentitypb.ValueEntity_ServiceDesc.ServiceName, ServiceName: Value, PersistenceId: PersistenceID(Value)},
+			{EntityType: actionpb.ActionProtocol_ServiceDesc.ServiceName, ServiceName: Action},
 		},
 		ServiceInfo: &protocol.ServiceInfo{
 			ServiceName:          "scripted",
@@ -70,11 +78,17 @@ func file() *descriptorpb.FileDescriptorProto {
 		}
 		return f
 	}
-	service := func(name string) *descriptorpb.ServiceDescriptorProto {
-		return &descriptorpb.ServiceDescriptorProto{Name: new(name), Method: []*descriptorpb.MethodDescriptorProto{
+	service := func(name string, streamed ...*descriptorpb.MethodDescriptorProto) *descriptorpb.ServiceDescriptorProto {
+		return &descriptorpb.ServiceDescriptorProto{Name: new(name), Method: append([]*descriptorpb.MethodDescriptorProto{
 			{Name: new("Ask"), InputType: new(".scripted.Question"), OutputType: new(".scripted.Answer")},
 			{Name: new("Tell"), InputType: new(".scripted.Question"), OutputType: new(".google.protobuf.Empty")},
-		}}
+		}, streamed...)}
+	}
+	stream := func(name string, in, out bool) *descriptorpb.MethodDescriptorProto {
+		return &descriptorpb.MethodDescriptorProto{
+			Name: new(name), InputType: new(".scripted.Question"), OutputType: new(".scripted.Answer"),
+			ClientStreaming: new(in), ServerStreaming: new(out),
+		}
 	}
 	return &descriptorpb.FileDescriptorProto{
 		Name:       new("scripted.proto"),
@@ -85,7 +99,10 @@ func file() *descriptorpb.FileDescriptorProto {
 			{Name: new("Question"), Field: []*descriptorpb.FieldDescriptorProto{field(1, "id", true), field(2, "text", false)}},
 			{Name: new("Answer"), Field: []*descriptorpb.FieldDescriptorProto{field(1, "text", false)}},
 		},
-		Service: []*descriptorpb.ServiceDescriptorProto{service("First"), service("Second")},
+		Service: []*descriptorpb.ServiceDescriptorProto{
+			service("First"), service("Second"), service("Value"),
+			service("Action", stream("In", true, false), stream("Out", false, true), stream("Both", true, true)),
+		},
 	}
 }
 

@@ -1,8 +1,6 @@
 package scripted
 
 import (
-	"testing"
-
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -10,34 +8,9 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 )
 
-// A Stream is one activation of one entity, as the user function sees it.
+// A Stream is one activation of one event sourced entity, as the user function sees it.
 type Stream struct {
-	t      testing.TB
-	server eventsourcedpb.EventSourced_HandleServer
-	inputs chan *eventsourcedpb.EventSourcedStreamIn // closed when the proxy has half-closed
-	result chan error
-}
-
-// receive passes messages on to the test.
-func (s *Stream) receive() {
-	defer close(s.inputs)
-	for {
-		message, err := s.server.Recv()
-		if err != nil {
-			return
-		}
-		select {
-		case s.inputs <- message:
-		case <-s.server.Context().Done():
-			return
-		}
-	}
-}
-
-// Receive waits for the next message; nil means that the proxy has half-closed the
-// stream, or that it is broken.
-func (s *Stream) Receive() *eventsourcedpb.EventSourcedStreamIn {
-	return <-s.inputs
+	*wire[eventsourcedpb.EventSourcedStreamIn, eventsourcedpb.EventSourcedStreamOut]
 }
 
 // RequireInit requires that init comes next, and returns it.
@@ -70,19 +43,6 @@ func (s *Stream) RequireCommand(id int64, name string) *protocol.Command {
 	return command
 }
 
-// RequireHalfClosed requires that the proxy half-closes the stream next.
-func (s *Stream) RequireHalfClosed() {
-	s.t.Helper()
-	require.Nil(s.t, s.Receive())
-	require.NoError(s.t, s.server.Context().Err(), "the stream was cancelled, want half-closed")
-}
-
-// Send sends a message.
-func (s *Stream) Send(message *eventsourcedpb.EventSourcedStreamOut) {
-	s.t.Helper()
-	require.NoError(s.t, s.server.Send(message))
-}
-
 // Reply answers a command with a payload and events.
 func (s *Stream) Reply(command *protocol.Command, payload *anypb.Any, events ...*anypb.Any) {
 	s.t.Helper()
@@ -112,21 +72,4 @@ func (s *Stream) GiveUp(commandID int64, description string) {
 		Failure: &protocol.Failure{CommandId: commandID, Description: description},
 	}})
 	s.End(nil)
-}
-
-// End ends the stream, with OK if err is nil.
-func (s *Stream) End(err error) {
-	s.result <- err
-}
-
-// Close requires that the proxy half-closes the stream next, and ends it.
-func (s *Stream) Close() {
-	s.t.Helper()
-	s.RequireHalfClosed()
-	s.End(nil)
-}
-
-// Cancelled waits until the stream is over.
-func (s *Stream) Cancelled() {
-	<-s.server.Context().Done()
 }
