@@ -102,7 +102,7 @@ type unaryCall struct {
 func (c *unaryCall) run(ctx context.Context, out *response) {
 	c.header.Reset(c.method.FullName)
 	cctx := c.server.env.NewContext(c.header.NewContext(ctx), c.service.name, c.method.Name, c.in.GetMetadata())
-	returned, err := c.call(cctx)
+	returned, err := c.call(cctx) //nolint:contextcheck // it is derived from ctx
 	if err == nil {
 		err = cctx.Effects.Err()
 	}

@@ -225,8 +225,9 @@ func emitHint(event any) string {
 		return ", or emit the elements of a slice with three dots after it"
 	case reflect.Pointer:
 		return ", or emit the value if that is what is declared"
+	default:
+		return ", or emit a pointer if that is what is declared"
 	}
-	return ", or emit a pointer if that is what is declared"
 }
 
 // raise ends the command and the activation from within Emit.

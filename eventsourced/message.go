@@ -60,20 +60,20 @@ func (a *answer) addEvent(url string, values []byte) {
 	a.reply.Events = a.events[:n+1]
 }
 
-// setReply makes a the reply to a command, whose client action is in a.Action.
+// setReply turns a into the reply to a command, whose client action is in a.Action.
 func (a *answer) setReply(commandID int64) {
 	a.reply.CommandId = commandID
 	a.out.Message = &a.message
 }
 
-// fail makes a the reply to a command that tells the client of a failure, without events.
+// fail turns a into the reply to a command that tells the client of a failure, without events.
 func (a *answer) fail(failure *protocol.Failure) {
 	a.reply.Events = nil
 	a.SetFailure(failure)
 	a.setReply(failure.GetCommandId())
 }
 
-// setFault makes a the failure that ends the stream.
+// setFault turns a into the failure that ends the stream.
 func (a *answer) setFault(f *command.Fault) {
 	a.out.Message = &eventsourcedpb.EventSourcedStreamOut_Failure{Failure: f.Failure()}
 }

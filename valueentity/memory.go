@@ -83,6 +83,7 @@ func (m *memory[V]) commit(values []byte) ([]byte, change, error) {
 		m.storedExists = true
 	case deleted:
 		m.storedExists = false
+	case unchanged:
 	}
 	return values, m.change, nil
 }

@@ -51,7 +51,7 @@ func (a *answer) Free() {
 // Message returns what is sent.
 func (a *answer) Message() any { return &a.out }
 
-// setUpdate makes a store a value, which was appended to a.Values.
+// setUpdate lets a store a value, which was appended to a.Values.
 func (a *answer) setUpdate(url string, values []byte) {
 	a.value.TypeUrl, a.value.Value = url, a.Take(values)
 	a.stateAction.Action = &a.actionOneof
@@ -64,19 +64,19 @@ func (a *answer) setDelete() {
 	a.reply.StateAction = &a.stateAction
 }
 
-// setReply makes a the reply to a command, whose client action is in a.Action.
+// setReply turns a into the reply to a command, whose client action is in a.Action.
 func (a *answer) setReply(commandID int64) {
 	a.reply.CommandId = commandID
 	a.out.Message = &a.message
 }
 
-// fail makes a the reply to a command that tells the client of a failure.
+// fail turns a into the reply to a command that tells the client of a failure.
 func (a *answer) fail(failure *protocol.Failure) {
 	a.SetFailure(failure)
 	a.setReply(failure.GetCommandId())
 }
 
-// setFault makes a the failure that ends the stream.
+// setFault turns a into the failure that ends the stream.
 func (a *answer) setFault(f *command.Fault) {
 	a.out.Message = &valueentitypb.ValueEntityStreamOut_Failure{Failure: f.Failure()}
 }

@@ -47,7 +47,7 @@ func (s *session) dispatch(ctx context.Context, in *valueentitypb.ValueEntityStr
 		return nil, f
 	}
 	if m, ok := m.(*valueentitypb.ValueEntityStreamIn_Command); ok {
-		return s.Active.command(m.Command)
+		return s.Active.command(m.Command) //nolint:contextcheck // the activation has the one of its stream
 	}
 	return nil, command.ProtocolFault(0, texts.Empty)
 }

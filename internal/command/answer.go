@@ -48,19 +48,19 @@ func (a *Answer) Take(values []byte) []byte {
 	return value
 }
 
-// SetReply makes a a reply, whose payload was appended to a.Values.
+// SetReply turns a into a reply, whose payload was appended to a.Values.
 func (a *Answer) SetReply(url string, values []byte, metadata *protocol.Metadata) {
 	a.payloadAny.TypeUrl, a.payloadAny.Value = url, a.Take(values)
 	a.payload.Metadata = metadata
 	a.Action.Action = &a.reply
 }
 
-// SetForward makes a a forward.
+// SetForward turns a into a forward.
 func (a *Answer) SetForward(forward *protocol.Forward) {
 	a.Action.Action = &protocol.ClientAction_Forward{Forward: forward}
 }
 
-// SetFailure makes a a failure.
+// SetFailure turns a into a failure.
 func (a *Answer) SetFailure(failure *protocol.Failure) {
 	a.Action.Action = &protocol.ClientAction_Failure{Failure: failure}
 }

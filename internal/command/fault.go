@@ -15,9 +15,6 @@ type Fault struct {
 	Stack       []byte // where the program went wrong; nil for the others
 }
 
-// Error returns the description.
-func (f *Fault) Error() string { return f.Description }
-
 // Failure returns the message that tells the proxy.
 func (f *Fault) Failure() *protocol.Failure {
 	return &protocol.Failure{CommandId: f.CommandID, Description: f.Description}

@@ -135,7 +135,7 @@ func NewInstance[S any](base func(S) any) (of any, ok bool) {
 			of, ok = nil, false
 		}
 	}()
-	s, ok := reflect.New(t.Elem()).Interface().(S)
+	s, ok := reflect.TypeAssert[S](reflect.New(t.Elem()))
 	if !ok {
 		return nil, false
 	}
