@@ -41,6 +41,25 @@ func BenchmarkEntity_CommandWithOneEvent(b *testing.B) {
 	}
 }
 
+func BenchmarkValueEntity_CommandWithUpdate(b *testing.B) {
+	f := start(b)
+	go func() {
+		for stream, open := f.NextValue(); open; stream, open = f.NextValue() {
+			for message := stream.Receive(); message != nil; message = stream.Receive() {
+				if command := message.GetCommand(); command != nil {
+					stream.Reply(command, scripted.Answer("ok"), scripted.Update(scripted.Event("state")))
+				}
+			}
+			stream.End(nil)
+		}
+	}()
+	command := &routing.Command{Method: f.spec.Service(scripted.Value).Method("Ask"), Payload: scripted.Question("u1", "hello")}
+	b.ReportAllocs()
+	for b.Loop() {
+		require.NoError(b, f.router.Call(b.Context(), command, func(*protocol.Reply) error { return nil }))
+	}
+}
+
 func BenchmarkEntity_ReplayOf10000Events(b *testing.B) {
 	f := start(b)
 	go serveTrivially(f)

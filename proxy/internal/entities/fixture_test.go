@@ -32,8 +32,10 @@ type fixture struct {
 	t        testing.TB
 	ctx      context.Context //nolint:containedctx // of the callers
 	stored   *memory.Store
-	journal  *storetest.Faulty // before stored
-	entities *entities.Runners
+	journal  *storetest.Faulty       // before stored
+	values   *storetest.FaultyValues // before stored as well
+	entities *entities.Runners       // event sourced
+	valued   *entities.Runners       // value entities
 	router   *routing.Router
 	spec     *spec.Spec
 	abort    context.CancelFunc
@@ -54,12 +56,14 @@ func startOn(tb testing.TB, uf *scripted.UserFunction, conn *grpc.ClientConn, ch
 	services, err := spec.New(scripted.Spec(tb), spec.Options{})
 	require.NoError(tb, err)
 	stored := memory.New()
-	f := &fixture{UserFunction: uf, t: tb, ctx: tb.Context(), stored: stored, journal: storetest.NewFaulty(stored), spec: services}
+	f := &fixture{UserFunction: uf, t: tb, ctx: tb.Context(), stored: stored, spec: services}
+	f.journal, f.values = storetest.NewFaulty(stored), storetest.NewFaultyValues(stored)
 	reporter := routing.NewReporter(slog.New(slog.DiscardHandler), f.fault, protocol.NewEntityDiscoveryClient(conn))
 	f.router = routing.New(services, reporter)
 	config := entities.Config{
 		UserFunction:       conn,
 		Journal:            f.journal,
+		Values:             f.values,
 		PassivationTimeout: 30 * time.Second,
 		RelayTimeout:       time.Minute,
 		Complete:           f.router.Complete,
@@ -72,11 +76,14 @@ func startOn(tb testing.TB, uf *scripted.UserFunction, conn *grpc.ClientConn, ch
 	f.abort = abort
 	f.entities = entities.NewEventSourced(ctx, config)
 	f.router.Register(spec.EventSourced, f.entities)
+	f.valued = entities.NewValueEntities(ctx, config)
+	f.router.Register(spec.ValueEntity, f.valued)
 	reported := make(chan struct{})
 	go func() { defer close(reported); reporter.Run(ctx) }()
 	tb.Cleanup(func() {
 		abort()
 		f.entities.Close()
+		f.valued.Close()
 		require.NoError(tb, f.router.Wait(context.Background()))
 		reporter.Close()
 		<-reported
@@ -113,8 +120,13 @@ type call struct {
 
 // call sends a question to the first service, and does not wait for the answer.
 func (f *fixture) call(ctx context.Context, question *anypb.Any) *call {
+	return f.callService(ctx, scripted.First, question)
+}
+
+// callService sends a question to a service, and does not wait for the answer.
+func (f *fixture) callService(ctx context.Context, service string, question *anypb.Any) *call {
 	c := &call{f: f, done: make(chan struct{})}
-	command := &routing.Command{Method: f.spec.Service(scripted.First).Method("Ask"), Payload: question}
+	command := &routing.Command{Method: f.spec.Service(service).Method("Ask"), Payload: question}
 	go func() {
 		defer close(c.done)
 		c.err = f.router.Call(ctx, command, func(reply *protocol.Reply) error {
