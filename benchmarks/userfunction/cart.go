@@ -20,12 +20,12 @@ func (l *items) find(product string) int {
 	return slices.IndexFunc(*l, func(i *domain.LineItem) bool { return i.GetProductId() == product })
 }
 
-func (l *items) add(item *domain.LineItem) {
-	if i := l.find(item.GetProductId()); i >= 0 {
-		(*l)[i].Quantity += item.GetQuantity()
+func (l *items) add(product, name string, quantity int32) {
+	if i := l.find(product); i >= 0 {
+		(*l)[i].Quantity += quantity
 		return
 	}
-	*l = append(*l, &domain.LineItem{ProductId: item.GetProductId(), Name: item.GetName(), Quantity: item.GetQuantity()})
+	*l = append(*l, &domain.LineItem{ProductId: product, Name: name, Quantity: quantity})
 }
 
 func (l *items) remove(product string) {
@@ -81,6 +81,8 @@ func (c *cart) GetCart(context.Context, *cartpb.GetShoppingCart) (*cartpb.Cart, 
 	return c.items.cart(), nil
 }
 
-func (c *cart) itemAdded(e *domain.ItemAdded) { c.items.add(e.GetItem()) }
+func (c *cart) itemAdded(e *domain.ItemAdded) {
+	c.items.add(e.GetItem().GetProductId(), e.GetItem().GetName(), e.GetItem().GetQuantity())
+}
 
 func (c *cart) itemRemoved(e *domain.ItemRemoved) { c.items.remove(e.GetProductId()) }

@@ -17,7 +17,7 @@ func main() {
 	defer stop()
 	service := &cloudstate.Service{
 		Name:       "cloudstate-go-benchmark",
-		Components: []cloudstate.Component{shoppingCart},
+		Components: []cloudstate.Component{shoppingCart, valueShoppingCart, echoAction},
 	}
 	if err := service.Run(ctx); err != nil {
 		log.Fatal(err)

@@ -327,6 +327,11 @@ const file_benchmark_shoppingcart_proto_rawDesc = "" +
 	"\aAddItem\x12%.com.example.shoppingcart.AddLineItem\x1a\x16.google.protobuf.Empty\x12N\n" +
 	"\n" +
 	"RemoveItem\x12(.com.example.shoppingcart.RemoveLineItem\x1a\x16.google.protobuf.Empty\x12T\n" +
+	"\aGetCart\x12).com.example.shoppingcart.GetShoppingCart\x1a\x1e.com.example.shoppingcart.Cart2\xfb\x01\n" +
+	"\tValueCart\x12H\n" +
+	"\aAddItem\x12%.com.example.shoppingcart.AddLineItem\x1a\x16.google.protobuf.Empty\x12N\n" +
+	"\n" +
+	"RemoveItem\x12(.com.example.shoppingcart.RemoveLineItem\x1a\x16.google.protobuf.Empty\x12T\n" +
 	"\aGetCart\x12).com.example.shoppingcart.GetShoppingCart\x1a\x1e.com.example.shoppingcart.CartBKZIgithub.com/cloudstate-go/cloudstate/benchmarks/userfunction/cartpb;cartpbb\x06proto3"
 
 var (
@@ -355,11 +360,17 @@ var file_benchmark_shoppingcart_proto_depIdxs = []int32{
 	0, // 1: com.example.shoppingcart.ShoppingCart.AddItem:input_type -> com.example.shoppingcart.AddLineItem
 	1, // 2: com.example.shoppingcart.ShoppingCart.RemoveItem:input_type -> com.example.shoppingcart.RemoveLineItem
 	2, // 3: com.example.shoppingcart.ShoppingCart.GetCart:input_type -> com.example.shoppingcart.GetShoppingCart
-	5, // 4: com.example.shoppingcart.ShoppingCart.AddItem:output_type -> google.protobuf.Empty
-	5, // 5: com.example.shoppingcart.ShoppingCart.RemoveItem:output_type -> google.protobuf.Empty
-	4, // 6: com.example.shoppingcart.ShoppingCart.GetCart:output_type -> com.example.shoppingcart.Cart
-	4, // [4:7] is the sub-list for method output_type
-	1, // [1:4] is the sub-list for method input_type
+	0, // 4: com.example.shoppingcart.ValueCart.AddItem:input_type -> com.example.shoppingcart.AddLineItem
+	1, // 5: com.example.shoppingcart.ValueCart.RemoveItem:input_type -> com.example.shoppingcart.RemoveLineItem
+	2, // 6: com.example.shoppingcart.ValueCart.GetCart:input_type -> com.example.shoppingcart.GetShoppingCart
+	5, // 7: com.example.shoppingcart.ShoppingCart.AddItem:output_type -> google.protobuf.Empty
+	5, // 8: com.example.shoppingcart.ShoppingCart.RemoveItem:output_type -> google.protobuf.Empty
+	4, // 9: com.example.shoppingcart.ShoppingCart.GetCart:output_type -> com.example.shoppingcart.Cart
+	5, // 10: com.example.shoppingcart.ValueCart.AddItem:output_type -> google.protobuf.Empty
+	5, // 11: com.example.shoppingcart.ValueCart.RemoveItem:output_type -> google.protobuf.Empty
+	4, // 12: com.example.shoppingcart.ValueCart.GetCart:output_type -> com.example.shoppingcart.Cart
+	7, // [7:13] is the sub-list for method output_type
+	1, // [1:7] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
 	1, // [1:1] is the sub-list for extension extendee
 	0, // [0:1] is the sub-list for field type_name
@@ -378,7 +389,7 @@ func file_benchmark_shoppingcart_proto_init() {
 			NumEnums:      0,
 			NumMessages:   5,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_benchmark_shoppingcart_proto_goTypes,
 		DependencyIndexes: file_benchmark_shoppingcart_proto_depIdxs,

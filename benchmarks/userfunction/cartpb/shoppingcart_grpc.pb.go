@@ -209,3 +209,191 @@ var ShoppingCart_ServiceDesc = grpc.ServiceDesc{
 	Streams:  []grpc.StreamDesc{},
 	Metadata: "benchmark/shoppingcart.proto",
 }
+
+const (
+	ValueCart_AddItem_FullMethodName    = "/com.example.shoppingcart.ValueCart/AddItem"
+	ValueCart_RemoveItem_FullMethodName = "/com.example.shoppingcart.ValueCart/RemoveItem"
+	ValueCart_GetCart_FullMethodName    = "/com.example.shoppingcart.ValueCart/GetCart"
+)
+
+// ValueCartClient is the client API for ValueCart service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// ValueCart keeps a cart as one value.
+type ValueCartClient interface {
+	// AddItem adds to the quantity of a product.
+	AddItem(ctx context.Context, in *AddLineItem, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	// RemoveItem takes a product out.
+	RemoveItem(ctx context.Context, in *RemoveLineItem, opts ...grpc.CallOption) (*emptypb.Empty, error)
+	// GetCart returns the cart.
+	GetCart(ctx context.Context, in *GetShoppingCart, opts ...grpc.CallOption) (*Cart, error)
+}
+
+type valueCartClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewValueCartClient(cc grpc.ClientConnInterface) ValueCartClient {
+	return &valueCartClient{cc}
+}
+
+func (c *valueCartClient) AddItem(ctx context.Context, in *AddLineItem, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, ValueCart_AddItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *valueCartClient) RemoveItem(ctx context.Context, in *RemoveLineItem, opts ...grpc.CallOption) (*emptypb.Empty, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(emptypb.Empty)
+	err := c.cc.Invoke(ctx, ValueCart_RemoveItem_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *valueCartClient) GetCart(ctx context.Context, in *GetShoppingCart, opts ...grpc.CallOption) (*Cart, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Cart)
+	err := c.cc.Invoke(ctx, ValueCart_GetCart_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ValueCartServer is the server API for ValueCart service.
+// All implementations must embed UnimplementedValueCartServer
+// for forward compatibility.
+//
+// ValueCart keeps a cart as one value.
+type ValueCartServer interface {
+	// AddItem adds to the quantity of a product.
+	AddItem(context.Context, *AddLineItem) (*emptypb.Empty, error)
+	// RemoveItem takes a product out.
+	RemoveItem(context.Context, *RemoveLineItem) (*emptypb.Empty, error)
+	// GetCart returns the cart.
+	GetCart(context.Context, *GetShoppingCart) (*Cart, error)
+	mustEmbedUnimplementedValueCartServer()
+}
+
+// UnimplementedValueCartServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedValueCartServer struct{}
+
+func (UnimplementedValueCartServer) AddItem(context.Context, *AddLineItem) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method AddItem not implemented")
+}
+func (UnimplementedValueCartServer) RemoveItem(context.Context, *RemoveLineItem) (*emptypb.Empty, error) {
+	return nil, status.Error(codes.Unimplemented, "method RemoveItem not implemented")
+}
+func (UnimplementedValueCartServer) GetCart(context.Context, *GetShoppingCart) (*Cart, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCart not implemented")
+}
+func (UnimplementedValueCartServer) mustEmbedUnimplementedValueCartServer() {}
+func (UnimplementedValueCartServer) testEmbeddedByValue()                   {}
+
+// UnsafeValueCartServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to ValueCartServer will
+// result in compilation errors.
+type UnsafeValueCartServer interface {
+	mustEmbedUnimplementedValueCartServer()
+}
+
+func RegisterValueCartServer(s grpc.ServiceRegistrar, srv ValueCartServer) {
+	// If the following call panics, it indicates UnimplementedValueCartServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&ValueCart_ServiceDesc, srv)
+}
+
+func _ValueCart_AddItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AddLineItem)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ValueCartServer).AddItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ValueCart_AddItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ValueCartServer).AddItem(ctx, req.(*AddLineItem))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ValueCart_RemoveItem_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RemoveLineItem)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ValueCartServer).RemoveItem(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ValueCart_RemoveItem_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ValueCartServer).RemoveItem(ctx, req.(*RemoveLineItem))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ValueCart_GetCart_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetShoppingCart)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ValueCartServer).GetCart(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ValueCart_GetCart_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ValueCartServer).GetCart(ctx, req.(*GetShoppingCart))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// ValueCart_ServiceDesc is the grpc.ServiceDesc for ValueCart service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var ValueCart_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "com.example.shoppingcart.ValueCart",
+	HandlerType: (*ValueCartServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "AddItem",
+			Handler:    _ValueCart_AddItem_Handler,
+		},
+		{
+			MethodName: "RemoveItem",
+			Handler:    _ValueCart_RemoveItem_Handler,
+		},
+		{
+			MethodName: "GetCart",
+			Handler:    _ValueCart_GetCart_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "benchmark/shoppingcart.proto",
+}

@@ -174,6 +174,51 @@ func (x *ItemRemoved) GetProductId() string {
 	return ""
 }
 
+// Cart is the state of a cart that is stored as a whole.
+type Cart struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Items         []*LineItem            `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cart) Reset() {
+	*x = Cart{}
+	mi := &file_benchmark_domain_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cart) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cart) ProtoMessage() {}
+
+func (x *Cart) ProtoReflect() protoreflect.Message {
+	mi := &file_benchmark_domain_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cart.ProtoReflect.Descriptor instead.
+func (*Cart) Descriptor() ([]byte, []int) {
+	return file_benchmark_domain_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Cart) GetItems() []*LineItem {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
 var File_benchmark_domain_proto protoreflect.FileDescriptor
 
 const file_benchmark_domain_proto_rawDesc = "" +
@@ -186,7 +231,9 @@ const file_benchmark_domain_proto_rawDesc = "" +
 	"\tItemAdded\x12B\n" +
 	"\x04item\x18\x01 \x01(\v2..com.example.shoppingcart.persistence.LineItemR\x04item\"+\n" +
 	"\vItemRemoved\x12\x1c\n" +
-	"\tproductId\x18\x01 \x01(\tR\tproductIdBKZIgithub.com/cloudstate-go/cloudstate/benchmarks/userfunction/domain;domainb\x06proto3"
+	"\tproductId\x18\x01 \x01(\tR\tproductId\"L\n" +
+	"\x04Cart\x12D\n" +
+	"\x05items\x18\x01 \x03(\v2..com.example.shoppingcart.persistence.LineItemR\x05itemsBKZIgithub.com/cloudstate-go/cloudstate/benchmarks/userfunction/domain;domainb\x06proto3"
 
 var (
 	file_benchmark_domain_proto_rawDescOnce sync.Once
@@ -200,19 +247,21 @@ func file_benchmark_domain_proto_rawDescGZIP() []byte {
 	return file_benchmark_domain_proto_rawDescData
 }
 
-var file_benchmark_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_benchmark_domain_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_benchmark_domain_proto_goTypes = []any{
 	(*LineItem)(nil),    // 0: com.example.shoppingcart.persistence.LineItem
 	(*ItemAdded)(nil),   // 1: com.example.shoppingcart.persistence.ItemAdded
 	(*ItemRemoved)(nil), // 2: com.example.shoppingcart.persistence.ItemRemoved
+	(*Cart)(nil),        // 3: com.example.shoppingcart.persistence.Cart
 }
 var file_benchmark_domain_proto_depIdxs = []int32{
 	0, // 0: com.example.shoppingcart.persistence.ItemAdded.item:type_name -> com.example.shoppingcart.persistence.LineItem
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	0, // 1: com.example.shoppingcart.persistence.Cart.items:type_name -> com.example.shoppingcart.persistence.LineItem
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_benchmark_domain_proto_init() }
@@ -226,7 +275,7 @@ func file_benchmark_domain_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_benchmark_domain_proto_rawDesc), len(file_benchmark_domain_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
