@@ -17,6 +17,7 @@ package scripted
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,7 @@ type UserFunction struct {
 	server   *grpc.Server
 	stopped  context.CancelFunc
 	done     <-chan struct{}
+	crashed  atomic.Bool
 	streams  chan *Stream
 	values   chan *ValueStream
 	calls    chan *ActionCall
@@ -100,8 +102,19 @@ func (u *UserFunction) Serve(ctx context.Context, listener net.Listener) error {
 	if err := u.server.Serve(listener); err != nil && ctx.Err() == nil {
 		return err
 	}
+	if u.crashed.Load() {
+		<-ctx.Done()
+	}
 	u.server.Stop() // waits for handlers
 	return nil
+}
+
+// Crash breaks all connections to the user function, and accepts no others, while Serve
+// goes on.
+func (u *UserFunction) Crash() {
+	u.crashed.Store(true)
+	u.stopped()
+	u.server.Stop()
 }
 
 // Change lets a test change the spec before it is discovered.
