@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"reflect"
@@ -28,13 +29,9 @@ const (
 	defaultPort        = "8080"
 	defaultGracePeriod = 10 * time.Second
 
-	// maxMessageSize is how much a service accepts in one message, in bytes. Proxies accept
-	// 12 MiB from it, so what they have stored comes back within that and its envelope.
-	maxMessageSize = 16 << 20
-
-	// flushPeriod is how long connections stay open after the last command has been
-	// answered, for the answer to leave.
-	flushPeriod = 100 * time.Millisecond
+	// flushShare is the part of the grace period that connections stay open after the last
+	// command has been answered, for the answers to leave.
+	flushShare = 10
 )
 
 // A Component is an entity type or an action: a declaration of one of the packages of the
@@ -65,7 +62,9 @@ type Service struct {
 	StreamInterceptors []grpc.StreamServerInterceptor
 
 	// ServerOptions are further options of the gRPC server that the proxy talks to, such
-	// as credentials. Interceptors among them see the protocol and not the commands.
+	// as credentials or a limit of message sizes. Interceptors among them see the protocol
+	// and not the commands, in messages that are valid only until they return. A codec among
+	// them has no effect.
 	ServerOptions []grpc.ServerOption
 
 	// Addr is where Run listens, such as "127.0.0.1:8080". Empty means the environment
@@ -175,10 +174,13 @@ func (s *Service) ServeWithProxy(ctx context.Context, lis net.Listener, proxy gr
 		Logger:   s.logger(),
 		Commands: command.NewGauge(),
 	}
-	server := grpc.NewServer(slices.Concat([]grpc.ServerOption{
-		grpc.MaxRecvMsgSize(maxMessageSize),
-		grpc.ForceServerCodecV2(wire.Codec()),
-	}, s.ServerOptions)...)
+	server := grpc.NewServer(slices.Concat(
+		// The proxy limits what it stores; whatever that is, it must come back.
+		[]grpc.ServerOption{grpc.MaxRecvMsgSize(math.MaxInt32)},
+		s.ServerOptions,
+		// No other codec can decode what the protocol servers receive into.
+		[]grpc.ServerOption{grpc.ForceServerCodecV2(wire.Codec())},
+	)...)
 	protocol.RegisterEntityDiscoveryServer(server, discovery)
 	healthServer := health.NewServer()
 	grpc_health_v1.RegisterHealthServer(server, healthServer)
@@ -220,7 +222,7 @@ func (s *Service) stop(ctx context.Context, server *grpc.Server, commands *comma
 	}()
 	running := commands.Close(ctx)
 	if running == 0 {
-		flush := time.NewTimer(flushPeriod)
+		flush := time.NewTimer(grace / flushShare)
 		defer flush.Stop()
 		select {
 		case <-drained:
@@ -231,8 +233,12 @@ func (s *Service) stop(ctx context.Context, server *grpc.Server, commands *comma
 	if running > 0 { // do not wait for handlers that may never return
 		return fmt.Errorf("service: %d commands were still running after the grace period of %v; their callers got an error", running, grace)
 	}
-	<-drained
-	return nil
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done(): // a constructor or an event handler, which is no command, hangs
+		return fmt.Errorf("service: entities were still being activated after the grace period of %v", grace)
+	}
 }
 
 func (s *Service) logger() *slog.Logger {

@@ -3,8 +3,10 @@ package cloudstate_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -139,7 +141,7 @@ func TestServe_EndsAStreamAfterTheHalfClose(t *testing.T) {
 	require.Len(t, out.GetReply().GetEvents(), 1)
 	require.NoError(t, stream.CloseSend())
 	_, err = stream.Recv()
-	require.ErrorContains(t, err, "EOF")
+	require.ErrorIs(t, err, io.EOF)
 	require.NoError(t, r.stop())
 }
 
@@ -154,7 +156,7 @@ func TestServe_SurvivesAPanic(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "Unexpected failure: boom", out.GetFailure().GetDescription())
 	_, err = stream.Recv()
-	require.ErrorContains(t, err, "EOF")
+	require.ErrorIs(t, err, io.EOF)
 	require.Contains(t, r.log.String(), "entity=u1 command=AddItem error=\"Unexpected failure: boom\" stack=")
 
 	addItem(t, other, "u2", "a")
@@ -206,6 +208,64 @@ func TestServe_StopsAfterTheGracePeriod(t *testing.T) {
 		require.EqualError(t, r.stop(), "service: 1 commands were still running after the grace period of 1m0s; their callers got an error")
 		require.Equal(t, time.Minute, time.Since(begin))
 	})
+}
+
+// Nor does a constructor that hangs, which is no command.
+func TestServe_StopsAlthoughAnActivationHangs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		proceed := make(chan struct{})
+		defer close(proceed)
+		entity := cartEntity(nil)
+		entity.New = func(string) *cart {
+			<-proceed
+			return &cart{}
+		}
+		r := serve(t, &cloudstate.Service{Components: []cloudstate.Component{entity}})
+		r.activate(t, "u1")
+		synctest.Wait()
+		require.EqualError(t, r.stop(), "service: entities were still being activated after the grace period of 10s")
+	})
+}
+
+// Large answers leave before the connection ends, also to a proxy that reads slowly.
+func TestServe_FlushesItsAnswersBeforeItStops(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := serve(t, &cloudstate.Service{Components: []cloudstate.Component{cartEntity(nil)}})
+		stream := r.activate(t, "u1")
+		addItem(t, stream, "u1", strings.Repeat("x", 1<<20))
+		synctest.Wait()
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.stop() }()
+		time.Sleep(900 * time.Millisecond) //nolint:forbidigo // virtual time
+		out, err := stream.Recv()
+		require.NoError(t, err)
+		require.Len(t, out.GetReply().GetEvents(), 1)
+		require.NoError(t, <-stopped)
+	})
+}
+
+// The first interceptor is the outermost.
+func TestServe_RunsInterceptorsInOrder(t *testing.T) {
+	t.Parallel()
+	var order []string
+	named := func(name string) grpc.UnaryServerInterceptor {
+		return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+			order = append(order, name)
+			return handler(ctx, req)
+		}
+	}
+	r := serve(t, &cloudstate.Service{
+		Components:        []cloudstate.Component{cartEntity(nil)},
+		UnaryInterceptors: []grpc.UnaryServerInterceptor{named("first"), named("second"), named("third")},
+	})
+	stream := r.activate(t, "u1")
+	addItem(t, stream, "u1", "a")
+	_, err := stream.Recv()
+	require.NoError(t, err)
+	require.NoError(t, r.stop())
+	require.Equal(t, []string{"first", "second", "third"}, order)
 }
 
 func TestServe_ReportsItsHealth(t *testing.T) {
@@ -292,7 +352,7 @@ func TestRun_ListensWhereTheEnvironmentSays(t *testing.T) { //nolint:paralleltes
 	require.NoError(t, service.Run(ctx))
 }
 
-// P-002 to P-007: what the proxy is told, the same to everybody at any time.
+// P-002, P-003, P-004, P-005, P-006, P-007: what the proxy is told, the same to everybody at any time.
 func TestDiscover_DescribesTheService(t *testing.T) {
 	t.Parallel()
 	entity := cartEntity(nil)

@@ -70,9 +70,14 @@ func NewCodec[T any](options ...CodecOption) (*Codec[T], error) {
 	return c, nil
 }
 
-func newCodec[T any](jsonName string) (*Codec[T], error) {
+func newCodec[T any](jsonName string) (c *Codec[T], err error) {
 	var zero T
 	typ := reflect.TypeFor[T]()
+	defer func() {
+		if p := recover(); p != nil {
+			c, err = nil, fmt.Errorf("codec for %s: it is no generated message type: %v", typ, p)
+		}
+	}()
 	prototype, isMessage := any(zero).(proto.Message)
 	switch {
 	case isMessage && jsonName != "":

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -254,6 +255,7 @@ func TestNewCodec_NamesTheMistake(t *testing.T) {
 		"a type defined as a primitive":     {failure(entity.NewCodec[name]()), "neither a pointer to a protobuf message"},
 		"a message as JSON":                 {failure(entity.NewCodec[*domain.Cart](entity.JSON("cart"))), `remove entity.JSON("cart")`},
 		"JSON without a name":               {failure(entity.NewCodec[temperature](entity.JSON(""))), "entity.JSON needs a name"},
+		"a message without a type":          {failure(entity.NewCodec[*dynamicpb.Message]()), "it is no generated message type"},
 		"a message by value":                {failure(entity.NewCodec[domain.Cart]()), "use *domain.Cart"},
 		"JSON that would keep nothing":      {failure(entity.NewCodec[hidden](entity.JSON("a"))), "none of its fields would be stored"},
 		"JSON of a channel":                 {failure(entity.NewCodec[struct{ C chan int }](entity.JSON("a"))), "it cannot be stored as JSON: json: unsupported type: chan int"},

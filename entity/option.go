@@ -34,7 +34,8 @@ func (f optionFunc) extend(s *codecSettings) error { return f(s) }
 // must never change; it is not derived from the Go type for that reason.
 //
 // Values are encoded with encoding/json, then put into one form: keys sorted, no white
-// space. What encoding/json leaves out, such as unexported fields, is not stored.
+// space. What encoding/json leaves out, such as unexported fields, is not stored, and
+// of text that is not UTF-8 the replacement character is.
 func JSON(name string) CodecOption {
 	return optionFunc(func(s *codecSettings) error {
 		if name == "" {

@@ -133,8 +133,14 @@ func (a *activation[S]) command(c *protocol.Command) (*answer, *command.Fault) {
 	return out, nil
 }
 
-// handle handles a command that was checked, and completes its answer.
-func (a *activation[S]) handle(method *command.Method, c *protocol.Command, out *answer) *command.Fault {
+// handle handles a command that was checked, and completes its answer. No panic leaves it,
+// be it that of the handler, of its error, of its reply or of the snapshot.
+func (a *activation[S]) handle(method *command.Method, c *protocol.Command, out *answer) (f *command.Fault) {
+	defer func() {
+		if r := recover(); r != nil {
+			f = texts.Recovered(c.GetId(), r)
+		}
+	}()
 	a.answer, a.commandID, a.snapshotDue, a.fault = out, c.GetId(), false, nil
 	returned, f, err := a.Call(a.instance, method, c)
 	a.answer = nil

@@ -40,6 +40,9 @@ func acquireAnswer() *answer {
 func (a *answer) Free() {
 	a.Reset()
 	a.out.Message = nil
+	for _, event := range a.reply.GetEvents() {
+		event.Value = nil // it may keep memory that Reset has given up
+	}
 	a.reply.Events, a.reply.Snapshot, a.reply.SideEffects = nil, nil, nil
 	if len(a.events) > maxKeptEvents {
 		a.events = nil

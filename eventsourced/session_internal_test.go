@@ -76,6 +76,11 @@ func emitAll(_ context.Context, c *cart, add *pb.AddLineItem) (*emptypb.Empty, e
 	return &emptypb.Empty{}, nil
 }
 
+// brokenError is an error that panics when it is nil.
+type brokenError struct{ text string }
+
+func (e *brokenError) Error() string { return e.text }
+
 func boom() { panic("boom") } //nolint:forbidigo // what a test is about
 
 type addFunc = func(ctx context.Context, c *cart, add *pb.AddLineItem) (*emptypb.Empty, error)
@@ -312,6 +317,7 @@ func TestFailure_WithoutEventsKeepsTheEntity(t *testing.T) {
 		"a deadline is DEADLINE_EXCEEDED":   {context.DeadlineExceeded, &protocol.Failure{CommandId: 1, Description: "context deadline exceeded", GrpcStatusCode: 4}},
 		"a wrapped status keeps its code":   {fmt.Errorf("stock: %w", status.Error(codes.Aborted, "x")), &protocol.Failure{CommandId: 1, Description: "stock: rpc error: code = Aborted desc = x", GrpcStatusCode: 10}},
 		"a description may also be empty":   {status.Error(codes.Internal, ""), &protocol.Failure{CommandId: 1, GrpcStatusCode: 13}},
+		"what is not UTF-8 is replaced":     {status.Error(codes.NotFound, "bad \xff"), &protocol.Failure{CommandId: 1, Description: "bad \uFFFD", GrpcStatusCode: 5}},
 		"an unregistered code goes as such": {status.Error(codes.Code(77), "odd"), &protocol.Failure{CommandId: 1, Description: "odd", GrpcStatusCode: 77}},
 	}
 	for name, tt := range tests {
@@ -563,6 +569,12 @@ func TestSession_EndsWhenTheEntityFails(t *testing.T) {
 				c.Emit(added("\xff"))
 				return &emptypb.Empty{}, nil
 			}, nil, 1, `Unexpected failure: emit event 1 of "u1"`,
+		},
+		"an error that is a nil pointer": {
+			func(context.Context, *cart, *pb.AddLineItem) (*emptypb.Empty, error) {
+				var err *brokenError
+				return nil, err
+			}, nil, 1, "Unexpected failure: runtime error: invalid memory address",
 		},
 		"an event handler that emits": {
 			emitAll, func(c *cart) { c.Emit(added("another")) }, 1, "Emit was called outside of a command",

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -22,7 +23,13 @@ func describe(value any) (string, error) {
 		return describeStored(v)
 	case proto.Message:
 		return describeMessage(v), nil
-	case string, []byte, int32, int64, float32, float64, bool:
+	case []byte:
+		return fmt.Sprintf("bytes %x", v), nil
+	case float32:
+		return fmt.Sprintf("float %v", v+0), nil // negative zero is stored as zero
+	case float64:
+		return fmt.Sprintf("double %v", v+0), nil
+	case string, int32, int64, bool:
 		return fmt.Sprintf("%T %#v", v, v), nil
 	}
 	document, err := json.Marshal(value)
@@ -39,7 +46,9 @@ func describeMessage(m proto.Message) string {
 
 func describeJSON(document []byte) (string, error) {
 	var generic any
-	if err := json.Unmarshal(document, &generic); err != nil {
+	d := json.NewDecoder(bytes.NewReader(document))
+	d.UseNumber() // tells numbers apart that a float64 does not
+	if err := d.Decode(&generic); err != nil {
 		return "", err
 	}
 	text, err := json.MarshalIndent(generic, "", "  ")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -19,8 +20,12 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
 )
 
-// bufferSize is that of the connection between the test and the proxy, in bytes.
-const bufferSize = 1 << 20
+const (
+	// bufferSize is that of the connection between the test and the proxy, in bytes.
+	bufferSize = 1 << 20
+	// startTimeout is how long a proxy may take to discover its service.
+	startTimeout = 10 * time.Second
+)
 
 // A Kit is a service with its proxy, both running until the test ends. It is a connection
 // for generated clients.
@@ -109,6 +114,8 @@ func (k *Kit) run() {
 	case err := <-served:
 		served <- nil
 		k.tb.Fatalf("testkit: the proxy does not start: %v", err)
+	case <-time.After(startTimeout):
+		k.tb.Fatalf("testkit: the proxy was not ready within %v; does an interceptor among the ServerOptions refuse discovery?", startTimeout)
 	}
 }
 

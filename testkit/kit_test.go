@@ -155,7 +155,7 @@ func TestRequireEvents_ShowsTheDifference(t *testing.T) {
 	for _, want := range []string{
 		`the journal of cart "u1" differs`,
 		"com.example.shoppingcart.persistence.ItemRemoved {",
-		`productId`, `-7: com.example`, `+1: com.example`, `+2: string "a"`, `float64 1.5`, `"to": "shirt"`,
+		`productId`, `-7: com.example`, `+1: com.example`, `+2: string "a"`, `double 1.5`, `"to": "shirt"`,
 	} {
 		require.Contains(t, got, want)
 	}

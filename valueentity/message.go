@@ -45,6 +45,7 @@ func (a *answer) Free() {
 	a.out.Message = nil
 	a.reply.SideEffects, a.reply.StateAction = nil, nil
 	a.stateAction.Action = nil
+	a.value.Value = nil
 	answers.Put(a)
 }
 

@@ -34,7 +34,7 @@ func (a *Answer) Init() {
 // Reset empties a. Nothing that was put into it may be in use any longer.
 func (a *Answer) Reset() {
 	a.Action.Action = nil
-	a.payload.Metadata = nil
+	a.payload.Metadata, a.payloadAny.Value = nil, nil
 	if a.Values = a.Values[:0]; cap(a.Values) > maxKeptValues {
 		a.Values = nil
 	}

@@ -4,11 +4,9 @@ package command
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 )
@@ -60,28 +58,3 @@ func FromContext(ctx context.Context) *Context {
 	c, _ := ctx.Value(contextKey{}).(*Context)
 	return c
 }
-
-// WithMetadata returns ctx with the metadata of a command as gRPC's incoming metadata:
-// keys in lower case, bytes under keys that end in "-bin".
-func WithMetadata(ctx context.Context, m *protocol.Metadata) context.Context {
-	if len(m.GetEntries()) == 0 {
-		return ctx
-	}
-	md := make(metadata.MD, len(m.GetEntries()))
-	for _, e := range m.GetEntries() {
-		key := strings.ToLower(e.GetKey())
-		switch v := e.GetValue().(type) {
-		case *protocol.MetadataEntry_StringValue:
-			md[key] = append(md[key], v.StringValue)
-		case *protocol.MetadataEntry_BytesValue:
-			if !strings.HasSuffix(key, binarySuffix) {
-				key += binarySuffix
-			}
-			md[key] = append(md[key], string(v.BytesValue))
-		}
-	}
-	return metadata.NewIncomingContext(ctx, md)
-}
-
-// binarySuffix marks the keys of binary metadata in gRPC.
-const binarySuffix = "-bin"

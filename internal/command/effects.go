@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 
 	"google.golang.org/grpc/codes"
@@ -33,6 +30,7 @@ type Effects struct {
 	placeholder any // what the generated client returns in place of the reply
 	sideEffects []*protocol.SideEffect
 	err         error // the first thing that could not be done
+	ended       bool  // the handler has returned
 }
 
 // errBoth is for a handler that replies and forwards (protocol section 3.3.3).
@@ -41,71 +39,90 @@ var errBoth = errors.New("Both a reply was returned, and a forward message was s
 // Forward records that the reply of another command takes the place of this one's. The
 // generated client returns reply, which stays as it is.
 func (e *Effects) Forward(ctx context.Context, fullMethod string, request, reply any) error {
-	target, payload, err := e.command(fullMethod, request)
+	target, payload, md, err := e.command(ctx, fullMethod, request)
 	if err != nil {
 		return e.fail("forward", fullMethod, err)
 	}
-	forward := &protocol.Forward{
-		ServiceName: target.Service,
-		CommandName: target.Command,
-		Payload:     payload,
-		Metadata:    outgoingMetadata(ctx),
-	}
+	forward := &protocol.Forward{ServiceName: target.Service, CommandName: target.Command, Payload: payload, Metadata: md}
 	if e.OnForward != nil {
 		return e.OnForward(forward)
 	}
-	if !e.setForward(forward, reply) {
-		return e.fail("forward", fullMethod, errors.New("the command was already forwarded; a command has one answer"))
+	if err := e.setForward(forward, reply); err != nil {
+		return e.fail("forward", fullMethod, err)
 	}
 	return nil
 }
 
-func (e *Effects) setForward(forward *protocol.Forward, placeholder any) bool {
+func (e *Effects) setForward(forward *protocol.Forward, placeholder any) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.forward != nil {
-		return false
+	switch {
+	case e.ended:
+		return errEnded
+	case e.forward != nil:
+		return errors.New("the command was already forwarded; a command has one answer")
 	}
 	e.forward, e.placeholder = forward, placeholder
-	return true
+	return nil
 }
 
 // SideEffect records that another command is to be carried out after this one.
 func (e *Effects) SideEffect(ctx context.Context, fullMethod string, request any, synchronous bool) error {
-	target, payload, err := e.command(fullMethod, request)
+	target, payload, md, err := e.command(ctx, fullMethod, request)
 	if err != nil {
 		return e.fail("side effect", fullMethod, err)
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.sideEffects = append(e.sideEffects, &protocol.SideEffect{
-		ServiceName: target.Service,
-		CommandName: target.Command,
-		Payload:     payload,
-		Synchronous: synchronous,
-		Metadata:    outgoingMetadata(ctx),
-	})
+	effect := &protocol.SideEffect{
+		ServiceName: target.Service, CommandName: target.Command, Payload: payload, Synchronous: synchronous, Metadata: md,
+	}
+	if !e.addSideEffect(effect) {
+		return e.fail("side effect", fullMethod, errEnded)
+	}
 	return nil
 }
 
-// command returns what the protocol needs of a call by a generated client.
-func (e *Effects) command(fullMethod string, request any) (*Target, *anypb.Any, error) {
+func (e *Effects) addSideEffect(effect *protocol.SideEffect) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.ended {
+		e.sideEffects = append(e.sideEffects, effect)
+	}
+	return !e.ended
+}
+
+// errEnded is for what is asked when it can no longer be done.
+var errEnded = errors.New("the command has ended; ask for it before the handler returns")
+
+// End is called when the handler has returned: it can ask for nothing any more.
+func (e *Effects) End() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ended = true
+}
+
+// command returns what the protocol needs of a call by a generated client: where it goes,
+// its payload and its metadata, which is nil if there is none.
+func (e *Effects) command(ctx context.Context, fullMethod string, request any) (*Target, *anypb.Any, *protocol.Metadata, error) {
 	target, err := e.Targets.find(fullMethod)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	message, ok := request.(proto.Message)
 	if !ok || !message.ProtoReflect().IsValid() {
-		return nil, nil, fmt.Errorf("the request is %T, want a %s that is not nil", request, target.Input.FullName())
+		return nil, nil, nil, fmt.Errorf("the request is %T, want a %s that is not nil", request, target.Input.FullName())
 	}
 	if got := message.ProtoReflect().Descriptor().FullName(); got != target.Input.FullName() {
-		return nil, nil, fmt.Errorf("the request is a %s, want a %s", got, target.Input.FullName())
+		return nil, nil, nil, fmt.Errorf("the request is a %s, want a %s", got, target.Input.FullName())
 	}
 	value, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
 	if err != nil {
-		return nil, nil, fmt.Errorf("encode the request: %w", err)
+		return nil, nil, nil, fmt.Errorf("encode the request: %w", err)
 	}
-	return target, &anypb.Any{TypeUrl: target.InputURL, Value: value}, nil
+	md, _ := metadata.FromOutgoingContext(ctx)
+	if err := checkMetadata(md); err != nil {
+		return nil, nil, nil, err
+	}
+	return target, &anypb.Any{TypeUrl: target.InputURL, Value: value}, toMetadata(md), nil
 }
 
 // fail remembers that something could not be done, so that the command fails even if its
@@ -150,32 +167,4 @@ func (e *Effects) TakeForward(returned any) (*protocol.Forward, error) {
 		return e.forward, nil
 	}
 	return nil, errBoth
-}
-
-// outgoingMetadata returns what the handler added to its context for the other command, or
-// nil.
-func outgoingMetadata(ctx context.Context) *protocol.Metadata {
-	md, _ := metadata.FromOutgoingContext(ctx)
-	return toMetadata(md)
-}
-
-// toMetadata returns gRPC metadata as that of the protocol, sorted by key, and nil if
-// there is none. Values of keys that end in "-bin" become bytes.
-func toMetadata(md metadata.MD) *protocol.Metadata {
-	if len(md) == 0 {
-		return nil
-	}
-	m := &protocol.Metadata{}
-	for _, key := range slices.Sorted(maps.Keys(md)) {
-		for _, value := range md[key] {
-			entry := &protocol.MetadataEntry{Key: key}
-			if strings.HasSuffix(key, binarySuffix) {
-				entry.Value = &protocol.MetadataEntry_BytesValue{BytesValue: []byte(value)}
-			} else {
-				entry.Value = &protocol.MetadataEntry_StringValue{StringValue: value}
-			}
-			m.Entries = append(m.Entries, entry)
-		}
-	}
-	return m
 }

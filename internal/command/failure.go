@@ -1,6 +1,8 @@
 package command
 
 import (
+	"strings"
+
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -18,9 +20,13 @@ func Failure(id int64, err error) *protocol.Failure {
 	if !ok {
 		st = status.FromContextError(err)
 	}
-	failure := &protocol.Failure{CommandId: id, Description: st.Message()}
+	failure := &protocol.Failure{CommandId: id, Description: validText(st.Message())}
 	if st.Code() != codes.Unknown {
 		failure.GrpcStatusCode = uint32(st.Code())
 	}
 	return failure
 }
+
+// validText returns text that can be sent: what is not UTF-8 in it is replaced, because a
+// message with it could not be encoded, and the client would learn nothing at all.
+func validText(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

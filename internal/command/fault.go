@@ -17,7 +17,7 @@ type Fault struct {
 
 // Failure returns the message that tells the proxy.
 func (f *Fault) Failure() *protocol.Failure {
-	return &protocol.Failure{CommandId: f.CommandID, Description: f.Description}
+	return &protocol.Failure{CommandId: f.CommandID, Description: validText(f.Description)}
 }
 
 // ProtocolFault returns a mistake of the proxy.

@@ -6,7 +6,9 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 )
@@ -42,8 +44,11 @@ func (h *Header) Method() string {
 	return h.method
 }
 
-// SetHeader adds to the metadata of the reply.
+// SetHeader adds to the metadata of the reply. It fails if the protocol cannot carry md.
 func (h *Header) SetHeader(md metadata.MD) error {
+	if err := checkMetadata(md); err != nil {
+		return status.Errorf(codes.Internal, "%s: %v", h.Method(), err)
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.header = metadata.Join(h.header, md)

@@ -4,9 +4,12 @@
 package wire
 
 import (
+	"fmt"
+
 	"google.golang.org/grpc/encoding"
-	_ "google.golang.org/grpc/encoding/proto" // the codec below is built on it
+	"google.golang.org/grpc/encoding/proto" // registers the codec below
 	"google.golang.org/grpc/mem"
+	protobuf "google.golang.org/protobuf/proto"
 )
 
 // A Message decodes itself, into memory that it uses again.
@@ -25,8 +28,43 @@ type Reply interface {
 
 // Codec returns the codec of a server that receives into a [Message] and sends a [Reply].
 // It treats all other messages as gRPC does.
-func Codec() encoding.CodecV2 {
-	return codec{encoding.GetCodecV2("proto")}
+func Codec() encoding.CodecV2 { return codec{base} }
+
+// base is gRPC's own codec, taken before a program can have registered another one. If it
+// has, in an init function that ran even earlier, a plain one takes its place.
+var base = func() encoding.CodecV2 {
+	if c := encoding.GetCodecV2(proto.Name); c != nil {
+		return c
+	}
+	return plain{}
+}()
+
+// plain encodes and decodes protobuf messages.
+type plain struct{}
+
+// Name returns the name that gRPC knows the encoding by.
+func (plain) Name() string { return proto.Name }
+
+// Marshal encodes v.
+func (plain) Marshal(v any) (mem.BufferSlice, error) {
+	message, ok := v.(protobuf.Message)
+	if !ok {
+		return nil, fmt.Errorf("encode a %T, want a protobuf message", v)
+	}
+	data, err := protobuf.Marshal(message)
+	if err != nil {
+		return nil, err
+	}
+	return mem.BufferSlice{mem.SliceBuffer(data)}, nil
+}
+
+// Unmarshal decodes data into v.
+func (plain) Unmarshal(data mem.BufferSlice, v any) error {
+	message, ok := v.(protobuf.Message)
+	if !ok {
+		return fmt.Errorf("decode into a %T, want a protobuf message", v)
+	}
+	return protobuf.Unmarshal(data.Materialize(), message) //nolint:forbidigo // this is a codec
 }
 
 type codec struct{ encoding.CodecV2 }
