@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -42,6 +43,9 @@ type cart struct {
 func (c *cart) AddItem(_ context.Context, add *pb.AddLineItem) (*emptypb.Empty, error) {
 	if c.wait != nil {
 		c.wait()
+	}
+	if add.GetProductId() == "exit" {
+		runtime.Goexit()
 	}
 	if add.GetProductId() == "panic" {
 		panic("boom") //nolint:forbidigo // what a test is about
@@ -163,6 +167,19 @@ func TestServe_SurvivesAPanic(t *testing.T) {
 	out, err = other.Recv()
 	require.NoError(t, err)
 	require.NotNil(t, out.GetReply())
+}
+
+// A handler that ends its goroutine, as t.FailNow does, ends its stream and is noticed.
+func TestServe_SurvivesGoexit(t *testing.T) {
+	t.Parallel()
+	r := serve(t, &cloudstate.Service{Components: []cloudstate.Component{cartEntity(nil)}})
+	stream := r.activate(t, "u1")
+	addItem(t, stream, "u1", "exit")
+	out, err := stream.Recv()
+	require.NoError(t, err)
+	require.Contains(t, out.GetFailure().GetDescription(), "runtime.Goexit")
+	require.Equal(t, int64(1), out.GetFailure().GetCommandId())
+	require.Contains(t, r.log.String(), "command=AddItem")
 }
 
 // A service that stops lets running commands finish, although streams are open.

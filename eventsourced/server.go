@@ -31,5 +31,7 @@ func (s *server) Handle(stream eventsourcedpb.EventSourced_HandleServer) error {
 	return command.Serve(stream, s.env.Commands, &in, func() (out *answer, answered, over bool) {
 		out, over = session.handle(ctx, &in.Buffer.message)
 		return out, out != nil, over
+	}, func(panicked any) *answer {
+		return session.end(ctx, texts.Recovered(in.Buffer.message.GetCommand().GetId(), panicked), &in.Buffer.message)
 	})
 }

@@ -40,10 +40,15 @@ func (s *session) handle(ctx context.Context, in *eventsourcedpb.EventSourcedStr
 	if f == nil {
 		return out, false
 	}
+	return s.end(ctx, f, in), true
+}
+
+// end logs why the session ends, and returns the message that says so.
+func (s *session) end(ctx context.Context, f *command.Fault, in *eventsourcedpb.EventSourcedStreamIn) *answer {
 	s.Log(ctx, f, in.GetCommand().GetName())
-	out = acquireAnswer()
+	out := acquireAnswer()
 	out.setFault(f)
-	return out, true
+	return out
 }
 
 func (s *session) dispatch(ctx context.Context, in *eventsourcedpb.EventSourcedStreamIn) (*answer, *command.Fault) {

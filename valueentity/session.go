@@ -32,10 +32,15 @@ func (s *session) handle(ctx context.Context, in *valueentitypb.ValueEntityStrea
 	if f == nil {
 		return out, false
 	}
+	return s.end(ctx, f, in), true
+}
+
+// end logs why the session ends, and returns the message that says so.
+func (s *session) end(ctx context.Context, f *command.Fault, in *valueentitypb.ValueEntityStreamIn) *answer {
 	s.Log(ctx, f, in.GetCommand().GetName())
-	out = acquireAnswer()
+	out := acquireAnswer()
 	out.setFault(f)
-	return out, true
+	return out
 }
 
 func (s *session) dispatch(ctx context.Context, in *valueentitypb.ValueEntityStreamIn) (*answer, *command.Fault) {

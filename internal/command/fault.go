@@ -44,8 +44,15 @@ func (t *Texts) Fault(commandID int64, err error) *Fault {
 }
 
 // Recovered turns what recover returned into a fault. It must be called by the function
-// that recovered, for the stack to be the one of the panic.
+// that recovered, for the stack to be the one of the panic. Nil means runtime.Goexit.
 func (t *Texts) Recovered(commandID int64, recovered any) *Fault {
+	if recovered == nil {
+		return &Fault{
+			CommandID:   commandID,
+			Description: t.Unexpected + ": the handler has ended its goroutine with runtime.Goexit, as t.FailNow does; use assert instead of require in it",
+			Stack:       debug.Stack(),
+		}
+	}
 	if f, ok := recovered.(*Fault); ok {
 		return f // raised by a method of Base
 	}

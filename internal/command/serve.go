@@ -30,9 +30,10 @@ type Outgoing interface {
 // It ends when the proxy half-closes the stream, after the last answer, or when the
 // service stops.
 //
-// handle returns the answer to the present message, or nil if it has none, and whether
-// the stream is over.
-func Serve[Out Outgoing](stream grpc.ServerStream, running *Gauge, in Incoming, handle func() (out Out, answered, over bool)) error {
+// handle returns the answer to the present message, if it has one, and whether the stream
+// is over. abort returns the last answer of a stream whose goroutine is ending, because
+// handle has panicked or, if that is nil, has called runtime.Goexit.
+func Serve[Out Outgoing](stream grpc.ServerStream, running *Gauge, in Incoming, handle func() (out Out, answered, over bool), abort func(panicked any) Out) error {
 	for {
 		if err := stream.RecvMsg(in); err != nil {
 			if errors.Is(err, io.EOF) {
@@ -40,14 +41,14 @@ func Serve[Out Outgoing](stream grpc.ServerStream, running *Gauge, in Incoming, 
 			}
 			return err
 		}
-		over, err := serveOne(stream, running, in, handle)
+		over, err := serveOne(stream, running, in, handle, abort)
 		if over || err != nil {
 			return err
 		}
 	}
 }
 
-func serveOne[Out Outgoing](stream grpc.ServerStream, running *Gauge, in Incoming, handle func() (out Out, answered, over bool)) (over bool, err error) {
+func serveOne[Out Outgoing](stream grpc.ServerStream, running *Gauge, in Incoming, handle func() (out Out, answered, over bool), abort func(panicked any) Out) (over bool, err error) {
 	defer in.Free()
 	if in.IsCommand() {
 		if !running.Begin() {
@@ -55,7 +56,17 @@ func serveOne[Out Outgoing](stream grpc.ServerStream, running *Gauge, in Incomin
 		}
 		defer running.End()
 	}
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		out := abort(recover())
+		defer out.Free()
+		over, err = true, stream.SendMsg(out.Message())
+	}()
 	out, answered, over := handle()
+	returned = true
 	if !answered {
 		return over, nil
 	}
