@@ -57,7 +57,11 @@ func (f *fixture) begin(ctx context.Context, method string) *streamed {
 func (f *fixture) accept(method string) *scripted.ActionCall {
 	f.t.Helper()
 	call := f.AcceptCall()
-	call.RequireHeader(kinds[method].rpc, method)
+	rpc := kinds[method].rpc
+	if rpc == "" { // Tell
+		rpc = "HandleUnary"
+	}
+	call.RequireHeader(rpc, method)
 	return call
 }
 

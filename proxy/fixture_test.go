@@ -23,6 +23,7 @@ type fixture struct {
 	t      *testing.T
 	proxy  *proxy.Proxy
 	client *grpc.ClientConn
+	dial   func(context.Context) (net.Conn, error) // the proxy
 	stop   context.CancelFunc
 	done   chan error // the result of Serve
 
@@ -44,11 +45,8 @@ func start(t *testing.T, change ...func(*fixture)) *fixture {
 		c(f)
 	}
 	listener := bufconn.Listen(1 << 20)
-	var err error
-	f.client, err = grpc.NewClient("passthrough:///proxy",
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
-	require.NoError(t, err)
+	f.dial = listener.DialContext
+	f.reconnect()
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop = stop
 	stopped := make(chan struct{})
@@ -62,6 +60,16 @@ func start(t *testing.T, change ...func(*fixture)) *fixture {
 		<-stopped
 	})
 	return f
+}
+
+// reconnect gives the fixture a new client.
+func (f *fixture) reconnect() {
+	f.t.Helper()
+	var err error
+	f.client, err = grpc.NewClient("passthrough:///proxy",
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return f.dial(ctx) }))
+	require.NoError(f.t, err)
 }
 
 // ready waits until the proxy serves.
@@ -85,11 +93,15 @@ func (f *fixture) ask(id string, opts ...grpc.CallOption) *call {
 }
 
 func (f *fixture) askWith(ctx context.Context, id string, opts ...grpc.CallOption) *call {
+	return f.askOf(ctx, scripted.First, id, opts...)
+}
+
+func (f *fixture) askOf(ctx context.Context, service, id string, opts ...grpc.CallOption) *call {
 	c := &call{f: f, done: make(chan struct{})}
 	go func() {
 		defer close(c.done)
 		reply := &wrapperspb.StringValue{}
-		c.err = f.client.Invoke(ctx, "/"+scripted.First+"/Ask", wrapperspb.String(id), reply, opts...)
+		c.err = f.client.Invoke(ctx, "/"+service+"/Ask", wrapperspb.String(id), reply, opts...)
 		c.reply = reply.GetValue()
 	}()
 	return c

@@ -295,6 +295,29 @@ func TestProxy_Passivate(t *testing.T) {
 	})
 }
 
+// If both kinds of entities share a persistence id, passivation concerns both.
+func TestProxy_PassivatesBothKinds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, func(f *fixture) {
+			f.Change(func(spec *protocol.EntitySpec) { spec.Entities[2].PersistenceId = spec.Entities[0].PersistenceId })
+		}).ready()
+		stream := f.open("u1")
+		c := f.askOf(t.Context(), scripted.Value, "u1")
+		value := f.AcceptValue()
+		value.RequireInit("u1")
+		value.Reply(value.RequireCommand(1, "Ask"), scripted.Answer("ok"), nil)
+		c.requireAnswer("ok")
+		done := make(chan error, 1)
+		go func() { done <- f.proxy.Passivate(t.Context(), scripted.PersistenceID(scripted.First), "u1") }()
+		stream.Close()
+		synctest.Wait()
+		require.Empty(t, done)
+		value.Close()
+		require.NoError(t, <-done)
+	})
+}
+
 // Every fault gets to OnFault, with its place; and to the user function where its
 // developer has to act.
 func TestProxy_OnFault(t *testing.T) {
