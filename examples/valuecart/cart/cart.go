@@ -73,7 +73,7 @@ func (c *Cart) RemoveItem(_ context.Context, remove *pb.RemoveLineItem) (*emptyp
 	if i < 0 {
 		return nil, status.Errorf(codes.NotFound, "the cart has no product %q", remove.GetProductId())
 	}
-	cart.Items = slices.Delete(cart.Items, i, i+1)
+	cart.Items = slices.Delete(cart.GetItems(), i, i+1)
 	if len(cart.GetItems()) == 0 {
 		c.Delete()
 	} else {
