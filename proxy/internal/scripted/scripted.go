@@ -44,10 +44,13 @@ type UserFunction struct {
 	stopped  context.CancelFunc
 	done     <-chan struct{}
 	crashed  atomic.Bool
-	streams  chan *Stream
-	values   chan *ValueStream
-	calls    chan *ActionCall
-	reports  chan string
+
+	onDiscover func() // may be nil
+
+	streams chan *Stream
+	values  chan *ValueStream
+	calls   chan *ActionCall
+	reports chan string
 }
 
 // New returns a user function that does not listen yet.
@@ -122,8 +125,16 @@ func (u *UserFunction) Change(change func(*protocol.EntitySpec)) {
 	change(u.spec)
 }
 
+// OnDiscover lets a test do something before the spec is discovered.
+func (u *UserFunction) OnDiscover(do func()) {
+	u.onDiscover = do
+}
+
 // Discover implements the discovery service.
 func (u *UserFunction) Discover(context.Context, *protocol.ProxyInfo) (*protocol.EntitySpec, error) {
+	if u.onDiscover != nil {
+		u.onDiscover()
+	}
 	return u.spec, nil
 }
 
