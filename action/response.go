@@ -41,7 +41,7 @@ func (r *response) Message() any { return &r.message }
 // Free lets r be used again. Nothing that was put into it may be in use any longer.
 func (r *response) Free() {
 	r.message.Response, r.message.SideEffects = nil, nil
-	r.reply.Metadata = nil
+	r.reply.Metadata, r.payload.Value = nil, nil
 	if r.value = r.value[:0]; cap(r.value) > maxKeptValue {
 		r.value = nil
 	}
@@ -49,12 +49,17 @@ func (r *response) Free() {
 }
 
 // setReply makes r a reply, whose payload was appended to r.value.
-func (r *response) setReply(url string, value []byte, metadata *protocol.Metadata) {
+func (r *response) setReply(url string, value []byte) {
 	r.value = value
 	r.payload.TypeUrl, r.payload.Value = url, value
-	r.reply.Metadata = metadata
 	r.message.Response = &r.oneof
 }
+
+// isReply reports whether r is a reply.
+func (r *response) isReply() bool { return r.message.GetReply() != nil }
+
+// setMetadata sets the metadata of a reply; nil for none.
+func (r *response) setMetadata(metadata *protocol.Metadata) { r.reply.Metadata = metadata }
 
 func (r *response) setForward(forward *protocol.Forward) {
 	r.message.Response = &actionpb.ActionResponse_Forward{Forward: forward}

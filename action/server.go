@@ -103,6 +103,7 @@ func (c *unaryCall) run(ctx context.Context, out *response) {
 	c.header.Reset(c.method.FullName)
 	cctx := c.server.env.NewContext(c.header.NewContext(ctx), c.service.name, c.method.Name, c.in.GetMetadata())
 	returned, err := c.call(cctx) //nolint:contextcheck // it is derived from ctx
+	cctx.Effects.End()
 	if err == nil {
 		err = cctx.Effects.Err()
 	}
@@ -144,11 +145,12 @@ func (c *unaryCall) answer(ctx *command.Context, returned any, out *response) er
 		out.setForward(forward)
 		return nil
 	}
-	return out.appendReply(c.method, returned, c.header.Metadata())
+	out.setMetadata(c.header.Metadata())
+	return out.appendReply(c.method, returned)
 }
 
 // appendReply makes r a reply, or leaves it empty if there is none.
-func (r *response) appendReply(method *command.Method, reply any, metadata *protocol.Metadata) error {
+func (r *response) appendReply(method *command.Method, reply any) error {
 	value, err := method.AppendReply(r.value, reply)
 	if errors.Is(err, command.ErrNoReply) {
 		return nil
@@ -156,7 +158,7 @@ func (r *response) appendReply(method *command.Method, reply any, metadata *prot
 	if err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
-	r.setReply(method.ReplyURL, value, metadata)
+	r.setReply(method.ReplyURL, value)
 	return nil
 }
 

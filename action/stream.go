@@ -34,6 +34,7 @@ type serverStream struct {
 	closed   bool      // the handler has returned
 	headers  bool      // the first reply has been sent, and the metadata with it
 	response *response // of a handler with one reply: what it has sent; nil if nothing
+	replied  any       // likewise, as the handler has sent it
 }
 
 // newStream returns the stream for a call, of which the first message was received.
@@ -41,7 +42,7 @@ func (s *server) newStream(stream grpc.ServerStream, svc *service, method *comma
 	ss := &serverStream{protocol: stream, server: s, service: svc, method: method, in: first}
 	ss.header.Reset(method.FullName)
 	ss.ctx = s.env.NewContext(ss.header.NewContext(stream.Context()), svc.name, method.Name, first.message.GetMetadata())
-	ss.pending = first.message.GetPayload() != nil
+	ss.pending = first.message.GetPayload() != nil || !method.Desc.ClientStreams
 	if method.Desc.ServerStreams {
 		ss.ctx.Effects.OnForward = ss.forward
 		ss.ctx.SendFailure = ss.fail
@@ -52,6 +53,7 @@ func (s *server) newStream(stream grpc.ServerStream, svc *service, method *comma
 // run runs the handler, and sends what is left to be sent.
 func (s *serverStream) run() error {
 	err := s.call()
+	s.ctx.Effects.End()
 	if err == nil {
 		err = s.ctx.Effects.Err()
 	}
@@ -78,11 +80,7 @@ func (s *serverStream) run() error {
 
 // answer completes the response of a handler with one reply: it may be a forward.
 func (s *serverStream) answer(out *response) error {
-	var replied any
-	if s.response != nil {
-		replied = s.response
-	}
-	forward, err := s.ctx.Effects.TakeForward(replied)
+	forward, err := s.ctx.Effects.TakeForward(s.replied)
 	if err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}
@@ -149,20 +147,16 @@ func (s *serverStream) RecvMsg(request any) error {
 // reply sends the side effects alone.
 func (s *serverStream) SendMsg(reply any) error {
 	return s.send(func(out *response) error {
-		err := out.appendReply(s.method.Method, reply, s.metadata())
-		if err == nil && out.message.GetResponse() != nil {
+		if err := out.appendReply(s.method.Method, reply); err != nil {
+			return err
+		}
+		if out.isReply() && !s.headers {
+			out.setMetadata(s.header.Metadata())
 			s.headers = true
 		}
-		return err
-	})
-}
-
-// metadata returns the metadata that goes with a reply: only with the first.
-func (s *serverStream) metadata() *protocol.Metadata {
-	if s.headers {
+		s.replied = reply
 		return nil
-	}
-	return s.header.Metadata()
+	})
 }
 
 // forward sends a forward as the next element.

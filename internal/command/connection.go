@@ -106,20 +106,30 @@ func (c *calling) Invoke(ctx context.Context, method string, args, reply any, op
 
 // NewStream begins a call to a streaming method.
 func (c *calling) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, opts ...grpc.CallOption) (grpc.ClientStream, error) {
+	if !c.toItsService(method) {
+		return c.conn.NewStream(ctx, desc, method, opts...)
+	}
+	ctx, cancel := context.WithCancel(ctx)
 	stream, err := c.conn.NewStream(ctx, desc, method, opts...)
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	return &callingStream{ClientStream: stream, conn: c, method: method}, nil
+	return &callingStream{ClientStream: stream, conn: c, method: method, cancel: cancel}, nil
+}
+
+// toItsService reports whether a method is one of the entity's own service.
+func (c *calling) toItsService(method string) bool {
+	target := c.from.Effects.Targets[method]
+	return target != nil && c.from.EntityID != "" && target.Service == c.from.Service
 }
 
 func (c *calling) check(method string, request any) error {
-	target := c.from.Effects.Targets[method]
-	if target == nil || c.from.EntityID == "" || target.Service != c.from.Service {
+	if !c.toItsService(method) {
 		return nil
 	}
 	message, ok := request.(proto.Message)
-	if !ok || target.entityID(message) != c.from.EntityID {
+	if !ok || c.from.Effects.Targets[method].entityID(message) != c.from.EntityID {
 		return nil
 	}
 	return status.Errorf(codes.FailedPrecondition,
@@ -133,12 +143,24 @@ type callingStream struct {
 
 	conn   *calling
 	method string
+	cancel context.CancelFunc
 }
 
-// SendMsg sends a request.
+// SendMsg sends a request. One that is refused ends the stream, because generated code
+// forgets it then.
 func (s *callingStream) SendMsg(request any) error {
 	if err := s.conn.check(s.method, request); err != nil {
+		s.cancel()
 		return err
 	}
 	return s.ClientStream.SendMsg(request)
+}
+
+// RecvMsg receives a reply.
+func (s *callingStream) RecvMsg(reply any) error {
+	err := s.ClientStream.RecvMsg(reply)
+	if err != nil {
+		s.cancel()
+	}
+	return err
 }

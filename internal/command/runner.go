@@ -92,6 +92,7 @@ func (r *Runner) Check(c *protocol.Command) (*Method, *Fault) {
 func (r *Runner) Call(instance any, method *Method, c *protocol.Command) (returned any, f *Fault, err error) {
 	defer func() {
 		r.payload = nil
+		r.effects.End()
 		if p := recover(); p != nil {
 			f = r.texts.Recovered(c.GetId(), p)
 		}

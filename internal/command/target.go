@@ -84,16 +84,21 @@ func isKey(options proto.Message) bool {
 	return false
 }
 
-// entityID returns the entity that a request is for, and "" if it is for none. Keys of
-// other types than strings and integers, which few services have, are not compared.
+// entityID returns the entity that a request is for, and "" if it is for none, or is no
+// request of this method. Keys of other types than strings, integers and bool, which few
+// services have, are not compared.
 func (t *Target) entityID(request proto.Message) string {
+	r := request.ProtoReflect()
+	if r.Descriptor() != t.Input {
+		return "" // the proxy will say what is wrong
+	}
 	parts := make([]string, 0, len(t.keys))
 	for _, key := range t.keys {
 		switch key.Kind() {
 		case protoreflect.FloatKind, protoreflect.DoubleKind, protoreflect.EnumKind:
 			return ""
 		default:
-			parts = append(parts, request.ProtoReflect().Get(key).String())
+			parts = append(parts, r.Get(key).String())
 		}
 	}
 	return strings.Join(parts, "-")
