@@ -65,22 +65,24 @@ func (k *Kit) Events(persistenceID, id string) []*anypb.Any {
 // as JSON, of which the document counts. An *anypb.Any is an event as it is stored.
 func (k *Kit) RequireEvents(persistenceID, id string, want ...any) {
 	k.tb.Helper()
-	wanted := make([]string, 0, len(want))
-	for i, event := range want {
-		text, err := describe(event)
-		if err != nil {
-			k.tb.Fatalf("testkit: wanted event %d of %s %q: %v", i+1, persistenceID, id, err)
-		}
-		wanted = append(wanted, text)
+	stored := k.Events(persistenceID, id)
+	found := make([]any, 0, len(stored))
+	for _, event := range stored {
+		found = append(found, event)
 	}
-	events := k.Events(persistenceID, id)
-	found := make([]string, 0, len(events))
-	for i, event := range events {
-		text, err := describe(event)
+	requireSame(k.tb, fmt.Sprintf("the journal of %s %q", persistenceID, id), k.describeAll(want), k.describeAll(found))
+}
+
+// describeAll describes values. It fails the test at once if one of them cannot be.
+func (k *Kit) describeAll(values []any) []string {
+	k.tb.Helper()
+	texts := make([]string, 0, len(values))
+	for i, value := range values {
+		text, err := describe(value)
 		if err != nil {
-			k.tb.Fatalf("testkit: event %d of %s %q in the journal: %v", i+1, persistenceID, id, err)
+			k.tb.Fatalf("testkit: value %d: %v", i+1, err)
 		}
-		found = append(found, text)
+		texts = append(texts, text)
 	}
-	requireSame(k.tb, fmt.Sprintf("the journal of %s %q", persistenceID, id), wanted, found)
+	return texts
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cloudstate-go/cloudstate"
 	"github.com/cloudstate-go/cloudstate/proxy"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
 	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
 )
 
@@ -36,6 +37,7 @@ type Kit struct {
 	conn    *grpc.ClientConn
 	proxy   *proxy.Proxy
 	journal *journal
+	values  store.Values
 	// persistenceIDs are those of the components, to notice one that is misspelled.
 	persistenceIDs map[string]bool
 
@@ -65,7 +67,8 @@ func Start(tb testing.TB, service *cloudstate.Service) *Kit {
 		logged.Logger = slog.New(slog.NewTextHandler(testLog{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		service = &logged
 	}
-	k := &Kit{tb: tb, journal: newJournal(memory.New()), persistenceIDs: map[string]bool{}}
+	stored := memory.New()
+	k := &Kit{tb: tb, journal: newJournal(stored), values: stored, persistenceIDs: map[string]bool{}}
 	for _, c := range service.Components {
 		if id := c.Declare().PersistenceID; id != "" {
 			k.persistenceIDs[id] = true
@@ -74,6 +77,7 @@ func Start(tb testing.TB, service *cloudstate.Service) *Kit {
 	k.proxy = &proxy.Proxy{ // without a logger: what it would log are faults, which fail the test
 		UserFunction: proxy.Embed(service),
 		Journal:      k.journal,
+		Values:       k.values,
 		OnFault:      k.addFault,
 	}
 	k.run()

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudstate-go/cloudstate/examples/pricing"
+	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
 	pb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
 	"github.com/cloudstate-go/cloudstate/examples/valuecart/cart"
 	"github.com/cloudstate-go/cloudstate/testkit"
@@ -43,6 +44,7 @@ func TestAddItem_SurvivesPassivation(t *testing.T) {
 		_, err := carts.AddItem(t.Context(), &pb.AddLineItem{UserId: "jo", ProductId: "shirt", Name: "T-shirt", Quantity: 2})
 		require.NoError(t, err)
 	}
+	kit.RequireState("shopping-cart", "jo", &domain.Cart{Items: []*domain.LineItem{{ProductId: "shirt", Name: "T-shirt", Quantity: 4}}})
 	kit.Passivate("shopping-cart", "jo")
 	// The prices come from the action that GetCart forwards to.
 	requireCart(t, carts, &pb.LineItem{ProductId: "shirt", Name: "T-shirt, 80.00", Quantity: 4})
@@ -76,6 +78,7 @@ func TestRemoveItem_DeletesAnEmptyCart(t *testing.T) {
 	require.Equal(t, codes.NotFound, status.Code(remove("shirt")))
 	requireCart(t, carts, &pb.LineItem{ProductId: "hat", Name: "hat, 15.00", Quantity: 1})
 	require.NoError(t, remove("hat"))
+	kit.RequireNoState("shopping-cart", "jo")
 	kit.Passivate("shopping-cart", "jo")
 	requireCart(t, carts)
 }

@@ -1,0 +1,51 @@
+package testkit
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/cloudstate-go/cloudstate/proxy/store"
+)
+
+// State returns a copy of the state of a value entity as it is stored, or nil if there is
+// none.
+func (k *Kit) State(persistenceID, id string) *anypb.Any {
+	k.tb.Helper()
+	k.requirePersistenceID(persistenceID)
+	value, err := k.values.Get(k.tb.Context(), store.Key{Type: persistenceID, ID: id})
+	if err != nil {
+		k.tb.Fatalf("testkit: read the state of %s %q: %v", persistenceID, id, err)
+	}
+	if !value.Exists {
+		return nil
+	}
+	stored := &anypb.Any{}
+	if err := proto.Unmarshal(value.Data, stored); err != nil { //nolint:forbidigo // the proxy has encoded it
+		k.tb.Fatalf("testkit: the state of %s %q: %v", persistenceID, id, err)
+	}
+	return stored
+}
+
+// RequireState fails the test at once unless the stored state of a value entity is this
+// one. It shows the difference. What a state may be is as in [Kit.RequireEvents].
+func (k *Kit) RequireState(persistenceID, id string, want any) {
+	k.tb.Helper()
+	k.requireState(persistenceID, id, want)
+}
+
+// RequireNoState fails the test at once if a value entity has a stored state.
+func (k *Kit) RequireNoState(persistenceID, id string) {
+	k.tb.Helper()
+	k.requireState(persistenceID, id)
+}
+
+func (k *Kit) requireState(persistenceID, id string, want ...any) {
+	k.tb.Helper()
+	var found []any
+	if stored := k.State(persistenceID, id); stored != nil {
+		found = append(found, stored)
+	}
+	requireSame(k.tb, fmt.Sprintf("the state of %s %q", persistenceID, id), k.describeAll(want), k.describeAll(found))
+}
