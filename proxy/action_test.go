@@ -18,19 +18,11 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/internal/scripted"
 )
 
-// bubble runs a test of a proxy in a bubble, which fails if anything goes on after it.
-func bubble(t *testing.T, test func(t *testing.T, f *fixture)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		t.Helper()
-		test(t, start(t).ready())
-	})
-}
-
 // P-090.
 func TestAction_Unary(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Ask")
 		call := f.AcceptCall()
 		command := call.RequireHeader("HandleUnary", "Ask")
@@ -46,7 +38,8 @@ func TestAction_Unary(t *testing.T) {
 // P-090.
 func TestAction_StreamedOut(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Out")
 		call := f.AcceptCall()
 		require.NotNil(t, call.RequireHeader("HandleStreamedOut", "Out").GetPayload())
@@ -63,7 +56,8 @@ func TestAction_StreamedOut(t *testing.T) {
 // P-091.
 func TestAction_StreamedIn(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "In")
 		call := f.AcceptCall()
 		require.Nil(t, call.RequireHeader("HandleStreamedIn", "In").GetPayload())
@@ -83,7 +77,8 @@ func TestAction_StreamedIn(t *testing.T) {
 // P-091: a call without requests is half-closed at once.
 func TestAction_StreamedInWithoutRequests(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "In")
 		require.NoError(t, s.CloseSend())
 		call := f.accept("In")
@@ -96,7 +91,8 @@ func TestAction_StreamedInWithoutRequests(t *testing.T) {
 // P-091, P-095: requests and replies do not wait for each other.
 func TestAction_StreamedBothWays(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Both")
 		call := f.accept("Both")
 		call.Reply(scripted.Answer("welcome"))
@@ -130,7 +126,8 @@ func asString(t *testing.T, id string) []byte {
 // P-096: the client gets nothing for an empty response, but its side effects run.
 func TestAction_EmptyResponses(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Out")
 		call := f.accept("Out")
 		call.Nothing(effect(scripted.First, "Tell", "e1", true))
@@ -156,7 +153,8 @@ func TestAction_FailureEndsTheCall(t *testing.T) {
 	for method := range kinds {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(t.Context(), method)
 				call := f.accept(method)
 				if kinds[method].out {
@@ -175,7 +173,8 @@ func TestAction_FailureEndsTheCall(t *testing.T) {
 
 func TestAction_FailureWithoutACode(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Out")
 		f.accept("Out").Fail(&protocol.Failure{Description: "no"})
 		s.requireStatus(codes.Unknown, "no")
@@ -193,7 +192,8 @@ func TestAction_StatusIsPropagated(t *testing.T) {
 			}
 			t.Run(method+" "+name, func(t *testing.T) {
 				t.Parallel()
-				bubble(t, func(t *testing.T, f *fixture) {
+				synctest.Test(t, func(t *testing.T) {
+					f := start(t).ready()
 					s := f.begin(t.Context(), method)
 					call := f.accept(method)
 					for range replies {
@@ -217,7 +217,8 @@ func TestAction_Metadata(t *testing.T) {
 	for method := range kinds {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(metadata.AppendToOutgoingContext(t.Context(), "Tenant", "acme", "tenant", "second", "trace-bin", "\x00\x01", "te", "trailers"), method)
 				call := f.AcceptCall()
 				command := call.RequireHeader(kinds[method].rpc, method)
@@ -261,7 +262,8 @@ func TestAction_MayTakeItsTime(t *testing.T) {
 	for method := range kinds {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(t.Context(), method)
 				call := f.accept(method)
 				time.Sleep(24 * time.Hour) //nolint:forbidigo // virtual time
@@ -282,7 +284,8 @@ func TestAction_Deadline(t *testing.T) {
 	for method := range kinds {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 				s := f.begin(ctx, method)
@@ -303,7 +306,8 @@ func TestAction_Deadline(t *testing.T) {
 // P-165, and P-166 for each reply.
 func TestAction_RepliesOfAWrongTypeAreDelivered(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Out")
 		call := f.accept("Out")
 		for range 2 {
@@ -322,7 +326,8 @@ func TestAction_RepliesOfAWrongTypeAreDelivered(t *testing.T) {
 // The user function is not there.
 func TestAction_UserFunctionIsUnreachable(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Both")
 		call := f.accept("Both")
 		call.Reply(scripted.Answer("ok"))

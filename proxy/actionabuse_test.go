@@ -90,7 +90,8 @@ func TestAction_ClientLeaves(t *testing.T) {
 			}
 			t.Run(method+" "+phase, func(t *testing.T) {
 				t.Parallel()
-				bubble(t, func(t *testing.T, f *fixture) {
+				synctest.Test(t, func(t *testing.T) {
+					f := start(t).ready()
 					ctx, leave := contextWithCancel(t)
 					s := f.begin(ctx, method)
 					call := f.accept(method)
@@ -117,7 +118,8 @@ func TestAction_ClientBreaksItsConnection(t *testing.T) {
 	for method := range kinds {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				f.begin(t.Context(), method)
 				call := f.accept(method)
 				require.NoError(t, f.client.Close())
@@ -137,7 +139,8 @@ func TestAction_UserFunctionEndsEarly(t *testing.T) {
 	for _, method := range []string{"In", "Both"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(t.Context(), method)
 				call := f.accept(method)
 				s.send("a")
@@ -159,7 +162,8 @@ func TestAction_UserFunctionEndsEarly(t *testing.T) {
 // What a user function sends after the end goes nowhere.
 func TestAction_UserFunctionSendsAfterTheEnd(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		ctx, leave := contextWithCancel(t)
 		s := f.begin(ctx, "Both")
 		call := f.accept("Both")
@@ -179,7 +183,8 @@ func TestAction_UserFunctionNeverReads(t *testing.T) {
 	for _, method := range []string{"In", "Both"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				ctx, leave := contextWithCancel(t)
 				s := f.begin(ctx, method)
 				f.accept(method)
@@ -213,7 +218,8 @@ func TestAction_SlowClient(t *testing.T) {
 	for _, method := range []string{"Out", "Both"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(t.Context(), method)
 				call := f.accept(method)
 				const size, replies = 10_000, 1000
@@ -277,7 +283,8 @@ func TestAction_NeverEnds(t *testing.T) {
 	for method := range kinds {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(t.Context(), "Ask")
 				f.accept("Ask").Reply(scripted.Answer("ok"), effect(scripted.Action, method, "e1", false))
 				s.requireAnswer("ok")
@@ -303,7 +310,8 @@ func TestAction_NeverEnds(t *testing.T) {
 // Protocol section 3.6: streams may finish while the proxy stops.
 func TestAction_FinishesWhileTheProxyStops(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Both")
 		call := f.accept("Both")
 		f.stop()

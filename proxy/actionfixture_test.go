@@ -125,7 +125,7 @@ func (f *fixture) requireNoFaults() {
 func (f *fixture) takeFaults() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	var texts []string
+	texts := make([]string, 0, len(f.faults))
 	for _, fault := range f.faults {
 		texts = append(texts, fault.String())
 	}

@@ -21,7 +21,8 @@ import (
 // whatever its kind.
 func TestRoute_ForwardsOfAStream(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Both")
 		call := f.accept("Both")
 		call.Forward(scripted.First, "Ask", scripted.Question("u1", "es"))
@@ -60,7 +61,8 @@ func TestRoute_ToMethodsThatStreamIn(t *testing.T) {
 	for _, method := range []string{"In", "Both"} {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(t.Context(), "Ask")
 				f.accept("Ask").Forward(scripted.Action, method, scripted.Question("u1", "forwarded"))
 				target := f.accept(method)
@@ -86,7 +88,8 @@ func TestRoute_Metadata(t *testing.T) {
 	for method := range kinds {
 		t.Run(method, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(metadata.AppendToOutgoingContext(t.Context(), "tenant", "acme"), "Out")
 				with := effect(scripted.Action, method, "u1", true)
 				with.Metadata = given
@@ -126,7 +129,8 @@ func TestRoute_Metadata(t *testing.T) {
 // whole stream is, and its failures are ignored.
 func TestRoute_EffectsOnStreams(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Out")
 		call := f.accept("Out")
 		call.Reply(scripted.Answer("first"), effect(scripted.Action, "Out", "e1", true), effect(scripted.Value, "Tell", "e2", true))
@@ -164,7 +168,8 @@ func TestRoute_EffectsOnStreams(t *testing.T) {
 // P-098, P-170: entities forward to actions, and their clients get what those stream.
 func TestRoute_EntitiesForwardToActions(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		c := f.ask("u1")
 		stream := f.Accept()
 		stream.RequireInit("u1")
@@ -199,7 +204,8 @@ func TestRoute_ClientLeavesDuringAForward(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				ctx, leave := contextWithCancel(t)
 				c := f.askWith(ctx, "u1")
 				stream := f.Accept()
@@ -242,7 +248,8 @@ func TestRoute_UnroutableElement(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			bubble(t, func(t *testing.T, f *fixture) {
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
 				s := f.begin(t.Context(), "Out")
 				call := f.accept("Out")
 				call.Reply(scripted.Answer("ok"), effect(tt.service, tt.command, "e1", true))
@@ -261,7 +268,8 @@ func TestRoute_UnroutableElement(t *testing.T) {
 // forwarded it is told.
 func TestRoute_PayloadOfAWrongType(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		wrong := scripted.Question("u1", "wrong")
 		wrong.TypeUrl = "type.googleapis.com/other.Type"
 		s := f.begin(t.Context(), "Ask")
@@ -277,7 +285,8 @@ func TestRoute_PayloadOfAWrongType(t *testing.T) {
 // Protocol section 7.2: a loop ends after 64 hops, through all kinds.
 func TestRoute_LoopEnds(t *testing.T) {
 	t.Parallel()
-	bubble(t, func(t *testing.T, f *fixture) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
 		s := f.begin(t.Context(), "Out")
 		for range 65 {
 			f.accept("Out").Forward(scripted.Action, "Out", scripted.Question("u1", ""))

@@ -300,7 +300,9 @@ func TestProxy_PassivatesBothKinds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		f := start(t, func(f *fixture) {
-			f.Change(func(spec *protocol.EntitySpec) { spec.Entities[2].PersistenceId = spec.Entities[0].PersistenceId })
+			f.Change(func(spec *protocol.EntitySpec) {
+				spec.GetEntities()[2].PersistenceId = scripted.PersistenceID(scripted.First)
+			})
 		}).ready()
 		stream := f.open("u1")
 		c := f.askOf(t.Context(), scripted.Value, "u1")

@@ -353,7 +353,7 @@ func (o overtaken) Put(ctx context.Context, w store.Write, value []byte) (store.
 	if err != nil {
 		return 0, err
 	}
-	if _, err := o.Values.Delete(ctx, store.Write{Key: w.Key, Expected: version, OpID: store.OpID(uuid.New())}); err != nil {
+	if _, err := o.Delete(ctx, store.Write{Key: w.Key, Expected: version, OpID: store.OpID(uuid.New())}); err != nil {
 		return 0, err
 	}
 	return 0, store.ErrUnknown

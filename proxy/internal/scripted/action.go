@@ -43,7 +43,7 @@ func (a actionServer) HandleUnary(ctx context.Context, command *actionpb.ActionC
 		c.End(nil)
 		return nil
 	})
-	if err := offer(u, u.calls, c, c.wire.end); err != nil {
+	if err := offer(u, u.calls, c, c.end); err != nil {
 		return nil, err
 	}
 	return response, nil
@@ -58,21 +58,21 @@ func (a actionServer) HandleStreamedIn(server grpc.ClientStreamingServer[actionp
 		c.End(nil)
 		return err
 	})
-	return offer(u, u.calls, c, c.wire.end)
+	return offer(u, u.calls, c, c.end)
 }
 
 // HandleStreamedOut lets a call wait for the test.
 func (a actionServer) HandleStreamedOut(command *actionpb.ActionCommand, server grpc.ServerStreamingServer[actionpb.ActionResponse]) error {
 	u := a.userFunction
 	c := &ActionCall{wire: newWire(u.t, server, only(command), server.Send), RPC: "HandleStreamedOut"}
-	return offer(u, u.calls, c, c.wire.end)
+	return offer(u, u.calls, c, c.end)
 }
 
 // HandleStreamed lets a call wait for the test.
 func (a actionServer) HandleStreamed(server grpc.BidiStreamingServer[actionpb.ActionCommand, actionpb.ActionResponse]) error {
 	u := a.userFunction
 	c := &ActionCall{wire: newWire(u.t, server, server.Recv, server.Send), RPC: "HandleStreamed"}
-	return offer(u, u.calls, c, c.wire.end)
+	return offer(u, u.calls, c, c.end)
 }
 
 // plain has the context of a call without streams.

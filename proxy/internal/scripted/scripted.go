@@ -147,7 +147,7 @@ func (u *UserFunction) ReportError(_ context.Context, report *protocol.UserFunct
 // Handle implements the event sourced protocol: a stream waits for the test.
 func (u *UserFunction) Handle(server eventsourcedpb.EventSourced_HandleServer) error {
 	s := &Stream{wire: newWire(u.t, server, server.Recv, server.Send)}
-	return offer(u, u.streams, s, s.wire.end)
+	return offer(u, u.streams, s, s.end)
 }
 
 // offer lets a test accept a stream, and waits until the test ends it.

@@ -18,7 +18,7 @@ type valueServer struct {
 // Handle lets a stream wait for the test.
 func (v valueServer) Handle(server valueentitypb.ValueEntity_HandleServer) error {
 	s := &ValueStream{wire: newWire(v.userFunction.t, server, server.Recv, server.Send)}
-	return offer(v.userFunction, v.userFunction.values, s, s.wire.end)
+	return offer(v.userFunction, v.userFunction.values, s, s.end)
 }
 
 // A ValueStream is one activation of one value entity, as the user function sees it.

@@ -361,16 +361,17 @@ func testOddValues(f *valuesFixture) {
 
 func testOddValueKeys(f *valuesFixture) {
 	base := f.key.Type
-	keys := []store.Key{{Type: base + "a", ID: "b|c"}, {Type: base + "a|b", ID: "c"}, {Type: base + "a", ID: "bc"}, {Type: base + "ab", ID: "c"}}
-	for _, id := range odd {
-		keys = append(keys, store.Key{Type: base, ID: id})
+	versions := map[store.Key]store.Version{
+		{Type: base + "a", ID: "b|c"}: 0, {Type: base + "a|b", ID: "c"}: 0, {Type: base + "a", ID: "bc"}: 0, {Type: base + "ab", ID: "c"}: 0,
 	}
-	versions := map[store.Key]store.Version{}
-	for _, key := range keys {
+	for _, id := range odd {
+		versions[store.Key{Type: base, ID: id}] = 0
+	}
+	for key := range versions {
 		entity := &valuesFixture{T: f.T, values: f.values, key: key}
 		versions[key] = entity.put(0, "value of "+key.String())
 	}
-	for _, key := range keys {
+	for key := range versions {
 		entity := &valuesFixture{T: f.T, values: f.values, key: key}
 		entity.requireValue(versions[key], "value of "+key.String())
 	}
