@@ -31,11 +31,15 @@ type Server struct {
 
 var _ pb.PricingServer = (*Server)(nil)
 
+//snippet:action
+
 // NewAction declares a pricing action with a server of its own.
 func NewAction() (*action.Action, *Server) {
 	server := &Server{}
 	return &action.Action{Service: &pb.Pricing_ServiceDesc, Server: server}, server
 }
+
+//snippet:end
 
 // AskedFor returns how often products were asked for. It counts in memory, which is all
 // that an action has.
