@@ -43,8 +43,8 @@
 //
 // # Stores
 //
-// Without a [store.Journal], events are kept in memory, and forgotten when the
-// process ends. Package store says what a journal must promise.
+// Without a [store.Journal] and [store.Values], events and states are kept in memory,
+// and forgotten when the process ends. Package store says what a store must promise.
 //
 // # Failures
 //
@@ -53,6 +53,11 @@
 //
 // # What it serves
 //
-// Event sourced entities, with side effects and forwards between them. Calls to
-// components of other kinds are answered with UNIMPLEMENTED.
+// Event sourced entities, value entities and actions, with side effects and forwards
+// between all of them. Calls to components of other kinds are answered with
+// UNIMPLEMENTED.
+//
+// A command of an entity happens once it has been sent to it, even if its client leaves;
+// so do side effects, and forwards to entities. A call of an action, forwarded or not, is
+// the client's own: it ends when the client leaves, and has the client's deadline.
 package proxy

@@ -97,8 +97,9 @@ func (e *Runners) Handle(ctx context.Context, command *routing.Command, respond 
 	if id == "" {
 		return status.Error(codes.InvalidArgument, "entity key must not be empty")
 	}
+	waiting := ctx
 	if command.Follows() { // what it follows from has happened, so it has to happen as well
-		ctx = context.WithoutCancel(ctx)
+		waiting = context.WithoutCancel(ctx)
 	}
 	p := newPending(command)
 	if !e.submit(entity{service: command.Method.Service, id: id}, p) {
@@ -110,8 +111,8 @@ func (e *Runners) Handle(ctx context.Context, command *routing.Command, respond 
 	select {
 	case outcome := <-p.done:
 		return outcome.pass(respond)
-	case <-ctx.Done():
-		left = status.FromContextError(ctx.Err()).Err()
+	case <-waiting.Done():
+		left = status.FromContextError(waiting.Err()).Err()
 	case <-relay.C:
 		left = status.Errorf(codes.DeadlineExceeded, "%s %q did not answer %s within %v", command.Method.Service.Name, id, command.Method.Name, e.config.RelayTimeout)
 	}

@@ -48,14 +48,13 @@ func (f *fixture) passivateValue(id string, stream *scripted.ValueStream) {
 	require.NoError(f.t, <-done)
 }
 
-func valueKey(id string) store.Key {
-	return store.Key{Type: scripted.PersistenceID(scripted.Value), ID: id}
-}
+// valueKey is the key of the value entity u1.
+var valueKey = store.Key{Type: scripted.PersistenceID(scripted.Value), ID: "u1"}
 
 // requireStored requires that this is the stored value of the entity u1, nil for none.
 func (f *fixture) requireStored(want *anypb.Any) {
 	f.t.Helper()
-	value, err := f.stored.Get(f.ctx, valueKey("u1"))
+	value, err := f.stored.Get(f.ctx, valueKey)
 	require.NoError(f.t, err)
 	require.Equal(f.t, want != nil, value.Exists)
 	if want != nil {
@@ -66,9 +65,9 @@ func (f *fixture) requireStored(want *anypb.Any) {
 // store stores a value of the entity u1, past the proxy.
 func (f *fixture) store(data []byte) {
 	f.t.Helper()
-	value, err := f.stored.Get(f.ctx, valueKey("u1"))
+	value, err := f.stored.Get(f.ctx, valueKey)
 	require.NoError(f.t, err)
-	w := store.Write{Key: valueKey("u1"), Expected: value.Version, OpID: store.OpID(uuid.New())}
+	w := store.Write{Key: valueKey, Expected: value.Version, OpID: store.OpID(uuid.New())}
 	_, err = f.stored.Put(f.ctx, w, data)
 	require.NoError(f.t, err)
 }

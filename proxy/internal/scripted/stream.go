@@ -35,12 +35,7 @@ func (s *Stream) RequireEvent(seq int64) *anypb.Any {
 // RequireCommand requires that a command with this id comes next, and returns it.
 func (s *Stream) RequireCommand(id int64, name string) *protocol.Command {
 	s.t.Helper()
-	message := s.Receive()
-	command := message.GetCommand()
-	require.NotNil(s.t, command, "want command %d, got %v", id, message)
-	require.Equal(s.t, id, command.GetId())
-	require.Equal(s.t, name, command.GetName())
-	return command
+	return requireCommand(s.t, s.Receive(), id, name)
 }
 
 // Reply answers a command with a payload and events.

@@ -40,12 +40,7 @@ func (s *ValueStream) RequireInit(id string) *valueentitypb.ValueEntityInitState
 // RequireCommand requires that a command with this id comes next, and returns it.
 func (s *ValueStream) RequireCommand(id int64, name string) *protocol.Command {
 	s.t.Helper()
-	message := s.Receive()
-	command := message.GetCommand()
-	require.NotNil(s.t, command, "want command %d, got %v", id, message)
-	require.Equal(s.t, id, command.GetId())
-	require.Equal(s.t, name, command.GetName())
-	return command
+	return requireCommand(s.t, s.Receive(), id, name)
 }
 
 // Reply answers a command with a payload and what becomes of the state, nil for nothing.

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cloudstate-go/cloudstate/protocol"
 )
 
 // A wire is what all streams of the protocol have in common.
@@ -86,4 +88,14 @@ func (e *end) Cancelled() {
 // Context returns the context of the stream.
 func (e *end) Context() context.Context {
 	return e.ctx
+}
+
+// requireCommand requires that a message is a command with this id, and returns it.
+func requireCommand(tb testing.TB, message interface{ GetCommand() *protocol.Command }, id int64, name string) *protocol.Command {
+	tb.Helper()
+	command := message.GetCommand()
+	require.NotNil(tb, command, "want command %d, got %v", id, message)
+	require.Equal(tb, id, command.GetId())
+	require.Equal(tb, name, command.GetName())
+	return command
 }

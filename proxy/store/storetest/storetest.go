@@ -59,12 +59,21 @@ func Run(t *testing.T, name string, open func(t *testing.T) store.Journal) {
 		"keys do not run into each other":                            testKeyIsolation,
 		"what the caller does to its bytes afterwards has no effect": testNoAliasing,
 	}
+	run(t, name, tests, func(t *testing.T) *fixture {
+		t.Helper()
+		return &fixture{T: t, journal: open(t), key: store.Key{Type: t.Name(), ID: "e1"}}
+	})
+}
+
+// run runs tests in parallel, each with a fixture of its own.
+func run[F any](t *testing.T, name string, tests map[string]func(F), newFixture func(*testing.T) F) {
+	t.Helper()
 	t.Run(name, func(t *testing.T) {
 		t.Parallel()
 		for name, test := range tests {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				test(&fixture{T: t, journal: open(t), key: store.Key{Type: t.Name(), ID: "e1"}})
+				test(newFixture(t))
 			})
 		}
 	})

@@ -40,14 +40,9 @@ func RunValues(t *testing.T, name string, open func(t *testing.T) store.Values) 
 		"keys may contain anything":                                       testOddValueKeys,
 		"what the caller does to its bytes afterwards has no effect":      testNoValueAliasing,
 	}
-	t.Run(name, func(t *testing.T) {
-		t.Parallel()
-		for name, test := range tests {
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				test(&valuesFixture{T: t, values: open(t), key: store.Key{Type: t.Name(), ID: "e1"}})
-			})
-		}
+	run(t, name, tests, func(t *testing.T) *valuesFixture {
+		t.Helper()
+		return &valuesFixture{T: t, values: open(t), key: store.Key{Type: t.Name(), ID: "e1"}}
 	})
 }
 
