@@ -51,7 +51,7 @@ func (m Metadata) CloudEvent() (CloudEvent, error) {
 	}
 	var missing []string
 	for _, key := range []string{keySpecVersion, keyID, keySource, keyType} {
-		if !m.Has(key) {
+		if len(m.GetAll(key)) == 0 {
 			missing = append(missing, key)
 		}
 	}

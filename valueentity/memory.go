@@ -1,6 +1,7 @@
 package valueentity
 
 import (
+	"bytes"
 	"fmt"
 
 	"google.golang.org/protobuf/types/known/anypb"
@@ -19,10 +20,12 @@ type memory[V any] struct {
 	// What is stored: enough to undo whatever a command does.
 	stored       anypb.Any
 	storedExists bool
+	canonical    bool // stored is as the codec encodes it, and not as somebody else did
 
 	// The command in progress.
 	running bool
 	touched bool // the handler may have changed value
+	created bool // value is an empty one, made because there is none
 	change  change
 }
 
@@ -49,13 +52,14 @@ func (m *memory[V]) restore() error {
 }
 
 func (m *memory[V]) begin() {
-	m.running, m.touched, m.change = true, false, unchanged
+	m.running, m.touched, m.created, m.change = true, false, false, unchanged
 }
 
+// get returns the same value to a handler that asks several times.
 func (m *memory[V]) get() V {
 	m.touched = true
-	if !m.exists {
-		return m.codec.New()
+	if !m.exists && !m.created {
+		m.value, m.created = m.codec.New(), true
 	}
 	return m.value
 }
@@ -66,7 +70,7 @@ func (m *memory[V]) update(state V) {
 
 func (m *memory[V]) remove() {
 	var none V
-	m.value, m.exists, m.change = none, false, deleted
+	m.value, m.exists, m.created, m.change = none, false, false, deleted
 }
 
 func (m *memory[V]) end() { m.running = false }
@@ -80,12 +84,42 @@ func (m *memory[V]) commit(values []byte) ([]byte, change, error) {
 			return nil, unchanged, fmt.Errorf("update the state: %w", err)
 		}
 		m.stored.TypeUrl, m.stored.Value = m.codec.TypeURL(), append(m.stored.Value[:0], values[begin:]...)
-		m.storedExists = true
+		m.storedExists, m.canonical = true, true
 	case deleted:
 		m.storedExists = false
 	case unchanged:
+		if err := m.forget(values); err != nil {
+			return nil, unchanged, err
+		}
 	}
 	return values, m.change, nil
+}
+
+// forget undoes what a handler has changed in place without calling Update. Otherwise the
+// change would be there until the entity is passivated, and be lost then. To compare what
+// the value encodes to is cheaper than to decode it again each time. It uses scratch
+// behind its end.
+func (m *memory[V]) forget(scratch []byte) error {
+	if !m.touched || !m.exists || m.canonical && m.isStored(scratch) {
+		return nil
+	}
+	if err := m.restore(); err != nil {
+		return err
+	}
+	if !m.canonical { // as it may be whenever the value comes from the proxy
+		value, err := m.codec.Append(nil, m.value)
+		if err != nil {
+			return fmt.Errorf("read the state: %w", err)
+		}
+		m.stored.TypeUrl, m.stored.Value, m.canonical = m.codec.TypeURL(), value, true
+	}
+	return nil
+}
+
+// isStored reports whether the value is what is stored.
+func (m *memory[V]) isStored(scratch []byte) bool {
+	encoded, err := m.codec.Append(scratch, m.value)
+	return err == nil && bytes.Equal(encoded[len(scratch):], m.stored.GetValue())
 }
 
 func (m *memory[V]) rollback() error {
