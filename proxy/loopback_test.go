@@ -14,6 +14,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/proxy"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/scripted"
 )
@@ -180,9 +182,20 @@ func TestLoopback_LastCommandOfAnEntity(t *testing.T) {
 		inner = f.through(stream.Context(), conn, scripted.Value, "v1")
 		<-inner.done
 		require.Equal(t, codes.Unavailable, status.Code(inner.err))
-		stream.Reply(command, scripted.Answer("unseen"))
+		stream.Answer(&eventsourcedpb.EventSourcedReply{
+			CommandId:    command.GetId(),
+			ClientAction: scripted.Replied(scripted.Answer("unseen")),
+			SideEffects:  []*protocol.SideEffect{effect(scripted.Action, "Tell", "e1", false)},
+		})
 		stream.Close()
+		detached := f.accept("Tell")
+		synctest.Wait()
+		inner = f.through(detached.Context(), conn, scripted.Action, "a1")
+		f.accept("Ask").Reply(scripted.Answer("effects go on"))
+		inner.requireAnswer("effects go on")
+		detached.Reply(scripted.Nothing())
 		require.NoError(t, <-f.done)
+		f.requireNoFaults()
 	})
 }
 

@@ -42,7 +42,8 @@ type Proxy struct {
 	// is: a store that is both is set in both fields. It is not closed by the proxy.
 	Values store.Values
 
-	// Logger gets a record for each fault, and for start and stop. Nil means none.
+	// Logger gets a record for each fault, and for start and stop. Nil
+	// means slog.Default().
 	Logger *slog.Logger
 
 	// PassivationTimeout is how long an entity stays in memory without a command,
@@ -213,7 +214,7 @@ func (p *Proxy) values() store.Values {
 
 func (p *Proxy) logger() *slog.Logger {
 	if p.Logger == nil {
-		return slog.New(slog.DiscardHandler)
+		return slog.Default() //nolint:forbidigo // the documented default
 	}
 	return p.Logger
 }

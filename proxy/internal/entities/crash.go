@@ -69,7 +69,7 @@ func (o output) crash(t *texts, command int64) *crash {
 	case o.err != nil:
 		return t.crash(t.termination, fmt.Errorf("the stream broke: %w", o.err))
 	case o.failure != nil:
-		return t.crash(t.failure, fmt.Errorf("the user function gave up the entity at command %d: %s", o.failure.GetCommandId(), o.failure.GetDescription()))
+		return t.crash(t.failure, fmt.Errorf("the user function gave up the entity: %s", o.failure.GetDescription()))
 	case o.answer == nil:
 		return t.crash(t.message, errors.New("the user function sent a message that is neither a reply nor a failure"))
 	case command == noCommand:
@@ -77,6 +77,13 @@ func (o output) crash(t *texts, command int64) *crash {
 	default:
 		return t.crash(t.reply, fmt.Errorf("the user function replied to command %d, but command %d was outstanding", o.answer.command, command))
 	}
+}
+
+// goodbye says whether an output is the end of a stream as it comes when the user
+// function stops or restarts. For an entity that is idle it is no fault: nothing is lost,
+// and the next command activates it again.
+func (o output) goodbye() bool {
+	return errors.Is(o.err, io.EOF) || status.Code(o.err) == codes.Unavailable
 }
 
 // crash answers every command of an activation that has died, and reports it once.

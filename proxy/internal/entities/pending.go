@@ -25,6 +25,7 @@ func (o outcome) pass(respond func(*routing.Response) error) error {
 type pending struct {
 	command *routing.Command
 	done    chan outcome // gets one outcome if the caller has not left
+	queue   *queue       // where the command waits, or has waited
 
 	mu       sync.Mutex
 	finished bool
@@ -53,12 +54,15 @@ func (p *pending) finish(result outcome) {
 // there will be one. It returns false if there is an outcome already.
 func (p *pending) leave(late func(*routing.Response)) bool {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.finished {
-		return false
+	left := !p.finished
+	if left {
+		p.late = late
 	}
-	p.late = late
-	return true
+	p.mu.Unlock()
+	if left {
+		p.queue.leave()
+	}
+	return left
 }
 
 // abandoned says whether the caller has left.

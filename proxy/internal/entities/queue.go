@@ -4,46 +4,49 @@ import "sync"
 
 // A queue holds the commands of an entity that wait for their turn. It has no limit.
 //
-// It belongs to a runner and outlives activations. When an activation is sealed, it
-// gets the commands that were there at that time, and all others are for the next.
+// It belongs to a runner and outlives the stays of its entity in memory. When a stay is
+// sealed, it gets the commands that were there at that time, and all others are for the
+// next. A restart of the entity belongs to the stay.
 type queue struct {
 	ready chan struct{} // gets a value when there may be something to do
 
-	mu      sync.Mutex
-	waiting []*pending
-	ended   chan struct{} // closed when the activation has ended; closed if there is none
-	active  bool
-	sealed  bool
-	rest    int // how many commands a sealed activation still gets
+	mu        sync.Mutex
+	waiting   []*pending
+	abandoned int           // how many of them nobody waits for
+	ended     chan struct{} // closed when the entity has left memory
+	sealed    bool
+	rest      int // how many commands a sealed stay still gets
 }
 
 func newQueue() *queue {
-	ended := make(chan struct{})
-	close(ended)
-	return &queue{ready: make(chan struct{}, 1), ended: ended}
+	return &queue{ready: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
-// begin starts an activation.
-func (q *queue) begin() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.active, q.sealed, q.ended = true, false, make(chan struct{})
-}
-
-// end ends an activation.
+// end ends a stay in memory. The next one begins at once, but for retire.
 func (q *queue) end() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.active = false
 	close(q.ended)
+	q.ended, q.sealed = make(chan struct{}), false
 }
 
-// seal lets the activation end after the commands that wait now, and returns a
-// channel that is closed when it has.
+// retire ends the use of the queue, unless commands wait.
+func (q *queue) retire() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) > 0 {
+		return false
+	}
+	close(q.ended)
+	return true
+}
+
+// seal lets the stay end after the commands that wait now, and returns a channel that
+// is closed when it has.
 func (q *queue) seal() <-chan struct{} {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.active && !q.sealed {
+	if !q.sealed {
 		q.sealed, q.rest = true, len(q.waiting)
 		q.signal()
 	}
@@ -54,8 +57,33 @@ func (q *queue) seal() <-chan struct{} {
 func (q *queue) push(p *pending) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	p.queue = q
 	q.waiting = append(q.waiting, p)
 	q.signal()
+}
+
+// leave notes that nobody waits for one of the commands any more. It removes such
+// commands now and then, because clients that retry an entity which hangs would fill
+// the queue with them.
+func (q *queue) leave() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.abandoned++
+	if q.abandoned <= len(q.waiting)/2 {
+		return
+	}
+	kept, rest := q.waiting[:0], 0
+	for i, p := range q.waiting {
+		if p.abandoned() {
+			continue
+		}
+		if i < q.rest {
+			rest++
+		}
+		kept = append(kept, p)
+	}
+	clear(q.waiting[len(kept):])
+	q.waiting, q.rest, q.abandoned = kept, rest, 0
 }
 
 // pop removes the first command. There is none if p is nil; last says that there
@@ -81,14 +109,8 @@ func (q *queue) drain() []*pending {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	waiting := q.waiting
-	q.waiting, q.rest = nil, 0
+	q.waiting, q.rest, q.abandoned = nil, 0, 0
 	return waiting
-}
-
-func (q *queue) len() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.waiting)
 }
 
 // signal wakes the runner. The caller holds the lock.

@@ -23,8 +23,10 @@ func newRunner(entities *Runners, of entity) *runner {
 // run activates the entity for as long as there is a reason to.
 func (r *runner) run(ctx context.Context) {
 	for {
-		restart := r.activate(ctx)
-		if !restart && r.entities.retire(r) {
+		for r.activate(ctx) { //nolint:revive // a restart is another activation
+		}
+		r.queue.end()
+		if r.entities.retire(r) {
 			return
 		}
 	}
@@ -33,8 +35,6 @@ func (r *runner) run(ctx context.Context) {
 // activate runs one activation, from opening its stream until the user function has
 // ended it. It returns true if the entity asked to be restarted.
 func (r *runner) activate(ctx context.Context) bool {
-	r.queue.begin()
-	defer r.queue.end()
 	if r.entities.closing() {
 		r.queue.seal() // nothing comes after what waits now
 	}
@@ -72,6 +72,9 @@ func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool)
 			case <-idle.C:
 				return false, true
 			case out := <-a.outputs:
+				if out.goodbye() {
+					return false, true
+				}
 				r.crash(ctx, nil, out.crash(a.texts, noCommand))
 				return false, false
 			}

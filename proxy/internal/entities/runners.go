@@ -90,20 +90,35 @@ func newRunners(ctx context.Context, kind kind, config Config) *Runners {
 // is never sent to the user function; one that is under way is completed, and its
 // response goes to Config.Complete.
 func (e *Runners) Handle(ctx context.Context, command *routing.Command, respond func(*routing.Response) error) error {
+	return e.Start(ctx, command)(respond)
+}
+
+// Start implements [routing.Starter]: the command has its place in the queue of its entity
+// when it returns.
+func (e *Runners) Start(ctx context.Context, command *routing.Command) func(respond func(*routing.Response) error) error {
+	fail := func(err error) func(func(*routing.Response) error) error {
+		return func(func(*routing.Response) error) error { return err }
+	}
 	id, err := command.Method.EntityKey(command.Payload.GetValue())
 	if err != nil {
-		return status.Error(codes.InvalidArgument, err.Error())
+		return fail(status.Error(codes.InvalidArgument, err.Error()))
 	}
 	if id == "" {
-		return status.Error(codes.InvalidArgument, "entity key must not be empty")
-	}
-	waiting := ctx
-	if command.Follows() { // what it follows from has happened, so it has to happen as well
-		waiting = context.WithoutCancel(ctx)
+		return fail(status.Error(codes.InvalidArgument, "entity key must not be empty"))
 	}
 	p := newPending(command)
 	if !e.submit(entity{service: command.Method.Service, id: id}, p) {
-		return shuttingDown()
+		return fail(shuttingDown())
+	}
+	return func(respond func(*routing.Response) error) error { return e.wait(ctx, id, p, respond) }
+}
+
+// wait waits for the outcome of a command.
+func (e *Runners) wait(ctx context.Context, id string, p *pending, respond func(*routing.Response) error) error {
+	command := p.command
+	waiting := ctx
+	if command.Follows() { // what it follows from has happened, so it has to happen as well
+		waiting = context.WithoutCancel(ctx)
 	}
 	relay := time.NewTimer(e.config.RelayTimeout)
 	defer relay.Stop()
@@ -144,7 +159,7 @@ func (e *Runners) submit(to entity, p *pending) bool {
 func (e *Runners) retire(r *runner) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if r.queue.len() > 0 {
+	if !r.queue.retire() {
 		return false
 	}
 	delete(e.runners, r.entity)

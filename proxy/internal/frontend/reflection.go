@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
@@ -26,8 +27,29 @@ type reflection struct {
 	state *atomic.Pointer[state]
 }
 
-// ServerReflectionInfo answers each request in turn.
-func (r *reflection) ServerReflectionInfo(stream grpc.BidiStreamingServer[reflectionv1.ServerReflectionRequest, reflectionv1.ServerReflectionResponse]) error {
+// reflectionStream is a client that asks.
+type reflectionStream = grpc.BidiStreamingServer[reflectionv1.ServerReflectionRequest, reflectionv1.ServerReflectionResponse]
+
+// ServerReflectionInfo answers each request in turn. It ends at Shutdown, which would
+// otherwise have to wait for clients that keep their stream open.
+func (r *reflection) ServerReflectionInfo(stream reflectionStream) error {
+	answered := make(chan error, 1)
+	go func() { answered <- r.answer(stream) }() // ends with the stream, at the latest when this function returns
+	for {
+		current := r.state.Load()
+		if current.draining {
+			return status.Error(codes.Unavailable, "the proxy is shutting down; ask another instance")
+		}
+		select {
+		case err := <-answered:
+			return err
+		case <-current.changed:
+		}
+	}
+}
+
+// answer answers the requests of a stream until it ends.
+func (r *reflection) answer(stream reflectionStream) error {
 	var a answers
 	for {
 		request, err := stream.Recv()

@@ -43,8 +43,9 @@ func (r *Router) sideEffect(ctx context.Context, from *Command, effect *protocol
 	ctx = context.WithoutCancel(ctx)
 	next.Metadata = effect.GetMetadata()
 	next.Payload = r.payload(ctx, next, effect.GetPayload())
+	handle := r.start(ctx, next, nobody{}) // here, so that effects keep their order
 	run := func() {
-		if err := r.dispatch(ctx, next, nobody{}); err != nil {
+		if err := handle(); err != nil {
 			r.reporter.Report(ctx, Fault{Service: next.Method.Service.Name, Command: next.Method.Name, Err: fmt.Errorf("side effect of %s was not carried out: %w", name(from.Method), err)})
 		}
 	}

@@ -64,6 +64,14 @@ type Kind interface {
 	Handle(ctx context.Context, command *Command, respond func(*Response) error) error
 }
 
+// A Starter is a Kind that carries out commands for one entity in the order in which they
+// were started.
+type Starter interface {
+	// Start begins a command, without waiting, and returns what Kind.Handle does after
+	// that. It must be called.
+	Start(ctx context.Context, command *Command) (handle func(respond func(*Response) error) error)
+}
+
 // A Router carries out commands. It is used concurrently once its kinds are
 // registered.
 type Router struct {
@@ -112,14 +120,24 @@ func (r *Router) Wait(ctx context.Context) error {
 
 // dispatch lets the kind of a command handle it.
 func (r *Router) dispatch(ctx context.Context, command *Command, to audience) error {
+	return r.start(ctx, command, to)()
+}
+
+// start begins a command, and returns what carries it out.
+func (r *Router) start(ctx context.Context, command *Command, to audience) func() error {
 	service := command.Method.Service
 	kind := r.kinds[service.EntityType]
 	if kind == nil {
-		return status.Errorf(codes.Unimplemented, "%s has the entity type %s, which this proxy does not serve", service.Name, service.EntityType)
+		return func() error {
+			return status.Errorf(codes.Unimplemented, "%s has the entity type %s, which this proxy does not serve", service.Name, service.EntityType)
+		}
 	}
-	return kind.Handle(ctx, command, func(response *Response) error {
-		return r.respond(ctx, command, response, to)
-	})
+	respond := func(response *Response) error { return r.respond(ctx, command, response, to) }
+	if starter, ok := kind.(Starter); ok {
+		handle := starter.Start(ctx, command)
+		return func() error { return handle(respond) }
+	}
+	return func() error { return kind.Handle(ctx, command, respond) }
 }
 
 // respond does what a response asks for. The command has happened, so that its client

@@ -23,6 +23,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/types/known/emptypb"
 
@@ -116,8 +117,8 @@ func (u *UserFunction) Serve(ctx context.Context, listener net.Listener) error {
 // goes on.
 func (u *UserFunction) Crash() {
 	u.crashed.Store(true)
+	u.server.Stop() // before handlers can end well
 	u.stopped()
-	u.server.Stop()
 }
 
 // Change lets a test change the spec before it is discovered.
@@ -157,7 +158,7 @@ func offer[S any](u *UserFunction, to chan<- S, stream S, end *end) error {
 	case <-u.done:
 		return nil
 	case <-end.ctx.Done():
-		return nil
+		return status.FromContextError(end.ctx.Err()).Err()
 	}
 	select {
 	case err := <-end.result:
@@ -165,7 +166,7 @@ func offer[S any](u *UserFunction, to chan<- S, stream S, end *end) error {
 	case <-u.done:
 		return nil
 	case <-end.ctx.Done():
-		return nil
+		return status.FromContextError(end.ctx.Err()).Err()
 	}
 }
 
