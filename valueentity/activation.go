@@ -124,6 +124,7 @@ func (a *activation) reply(commandID int64, returned any, out *answer) (f *comma
 	case deleted:
 		out.setDelete()
 	case unchanged:
+		out.Values = values
 	}
 	out.setReply(commandID)
 	return nil

@@ -88,38 +88,39 @@ func (m *memory[V]) commit(values []byte) ([]byte, change, error) {
 	case deleted:
 		m.storedExists = false
 	case unchanged:
-		if err := m.forget(values); err != nil {
+		scratch, err := m.forget(values)
+		if err != nil {
 			return nil, unchanged, err
 		}
+		values = scratch[:begin] // with the memory that it has
 	}
 	return values, m.change, nil
 }
 
 // forget undoes what a handler has changed in place without calling Update. Otherwise the
 // change would be there until the entity is passivated, and be lost then. To compare what
-// the value encodes to is cheaper than to decode it again each time. It uses scratch
-// behind its end.
-func (m *memory[V]) forget(scratch []byte) error {
-	if !m.touched || !m.exists || m.canonical && m.isStored(scratch) {
-		return nil
+// the value encodes to is cheaper than to decode it again each time. It returns scratch,
+// which it may have extended.
+func (m *memory[V]) forget(scratch []byte) ([]byte, error) {
+	if !m.touched || !m.exists {
+		return scratch, nil
 	}
-	if err := m.restore(); err != nil {
-		return err
-	}
-	if !m.canonical { // as it may be whenever the value comes from the proxy
-		value, err := m.codec.Append(nil, m.value)
-		if err != nil {
-			return fmt.Errorf("read the state: %w", err)
+	begin := len(scratch)
+	if m.canonical { // otherwise it is as somebody else has encoded it
+		encoded, err := m.codec.Append(scratch, m.value)
+		if err == nil && bytes.Equal(encoded[begin:], m.stored.GetValue()) {
+			return encoded, nil
 		}
-		m.stored.TypeUrl, m.stored.Value, m.canonical = m.codec.TypeURL(), value, true
 	}
-	return nil
-}
-
-// isStored reports whether the value is what is stored.
-func (m *memory[V]) isStored(scratch []byte) bool {
+	if err := m.restore(); err != nil || m.canonical {
+		return scratch, err
+	}
 	encoded, err := m.codec.Append(scratch, m.value)
-	return err == nil && bytes.Equal(encoded[len(scratch):], m.stored.GetValue())
+	if err != nil {
+		return nil, fmt.Errorf("read the state: %w", err)
+	}
+	m.stored.TypeUrl, m.stored.Value, m.canonical = m.codec.TypeURL(), bytes.Clone(encoded[begin:]), true
+	return encoded, nil
 }
 
 func (m *memory[V]) rollback() error {

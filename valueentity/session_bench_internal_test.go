@@ -96,7 +96,7 @@ func TestSession_CommandAllocatesLittle(t *testing.T) { //nolint:paralleltest //
 				out, _ := d.session.handle(ctx, in)
 				out.Free()
 			})
-			require.LessOrEqual(t, allocs, 5.0)
+			require.LessOrEqual(t, allocs, 4.0)
 		})
 	}
 }
