@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"sync"
 	"testing"
@@ -36,7 +37,7 @@ type fixture struct {
 func start(t *testing.T, change ...func(*fixture)) *fixture {
 	t.Helper()
 	f := &fixture{UserFunction: scripted.New(t), t: t, done: make(chan error, 1)}
-	f.proxy = &proxy.Proxy{UserFunction: proxy.Embed(f.UserFunction), OnFault: func(fault proxy.Fault) {
+	f.proxy = &proxy.Proxy{UserFunction: proxy.Embed(f.UserFunction), Logger: slog.New(slog.DiscardHandler), OnFault: func(fault proxy.Fault) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		f.faults = append(f.faults, fault)

@@ -339,7 +339,7 @@ func TestProxy_OnFault(t *testing.T) {
 		<-c.done
 		require.Equal(t, "Unexpected entity failure", status.Convert(c.err).Message())
 		require.Len(t, f.faults, 2)
-		require.Equal(t, `scripted.First "u1": Ask: Unexpected entity failure: the user function gave up the entity at command 3: out of memory`, f.faults[1].String())
+		require.Equal(t, `scripted.First "u1": Ask: Unexpected entity failure: the user function gave up the entity: out of memory`, f.faults[1].String())
 	})
 }
 

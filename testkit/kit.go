@@ -74,8 +74,9 @@ func Start(tb testing.TB, service *cloudstate.Service) *Kit {
 			k.persistenceIDs[id] = true
 		}
 	}
-	k.proxy = &proxy.Proxy{ // without a logger: what it would log are faults, which fail the test
+	k.proxy = &proxy.Proxy{
 		UserFunction: proxy.Embed(service),
+		Logger:       slog.New(slog.DiscardHandler), // it would log faults, which fail the test anyway
 		Journal:      k.journal,
 		Values:       k.values,
 		OnFault:      k.addFault,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -12,6 +13,12 @@ import (
 	pb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
 	"github.com/cloudstate-go/cloudstate/testkit"
 	"github.com/cloudstate-go/cloudstate/valueentity"
+)
+
+// Side effects are carried out after the reply, so a test waits for them.
+const (
+	waitFor = 10 * time.Second
+	tick    = time.Millisecond
 )
 
 // counts is the state of a counter, as JSON.

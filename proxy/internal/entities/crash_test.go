@@ -85,9 +85,9 @@ func TestEntity_CrashesWhileItIsIdle(t *testing.T) {
 		misbehave func(*scripted.Stream)
 		fault     string
 	}{
-		"on a reply":          {func(s *scripted.Stream) { s.Answer(reply(&protocol.Command{Id: 1})); s.Close() }, "Unexpected entity reply"},
-		"on a failure":        {func(s *scripted.Stream) { s.GiveUp(0, "tired") }, "Unexpected entity failure"},
-		"on the stream's end": {func(s *scripted.Stream) { s.End(nil) }, "Unexpected entity termination"},
+		"on a reply":   {func(s *scripted.Stream) { s.Answer(reply(&protocol.Command{Id: 1})); s.Close() }, "Unexpected entity reply"},
+		"on a failure": {func(s *scripted.Stream) { s.GiveUp(0, "tired") }, "Unexpected entity failure"},
+		"on an error":  {func(s *scripted.Stream) { s.End(status.Error(codes.DataLoss, "the disk is gone")) }, "Unexpected entity termination"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -97,6 +97,22 @@ func TestEntity_CrashesWhileItIsIdle(t *testing.T) {
 				tt.misbehave(f.open("u1"))
 				synctest.Wait()
 				require.Empty(t, f.requireFault(tt.fault).Command)
+				f.open("u1")
+			})
+		})
+	}
+}
+
+// A user function that stops ends its streams. An idle entity loses nothing by that.
+func TestEntity_LeavesMemoryWhenTheUserFunctionStops(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]error{"in order": nil, "abruptly": status.Error(codes.Unavailable, "transport is closing")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t)
+				f.open("u1").End(end)
+				synctest.Wait()
 				f.open("u1")
 			})
 		})
