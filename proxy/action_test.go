@@ -303,6 +303,29 @@ func TestAction_Deadline(t *testing.T) {
 	}
 }
 
+// The user function may notice a deadline first, which is no fault of it; but it has no
+// deadlines of its own.
+func TestAction_UserFunctionNoticesTheDeadline(t *testing.T) {
+	t.Parallel()
+	for name, limited := range map[string]bool{"that there is": true, "that there is not": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t).ready()
+				ctx, cancel := contextWithCancel(t)
+				if limited {
+					ctx, cancel = context.WithTimeout(ctx, time.Hour)
+				}
+				defer cancel()
+				s := f.begin(ctx, "Out")
+				f.accept("Out").End(status.Error(codes.DeadlineExceeded, "too late"))
+				s.requireStatus(codes.DeadlineExceeded, "too late")
+				require.Equal(t, limited, len(f.takeFaults()) == 0)
+			})
+		})
+	}
+}
+
 // P-165, and P-166 for each reply.
 func TestAction_RepliesOfAWrongTypeAreDelivered(t *testing.T) {
 	t.Parallel()

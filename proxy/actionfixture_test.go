@@ -58,7 +58,7 @@ func (f *fixture) accept(method string) *scripted.ActionCall {
 	f.t.Helper()
 	call := f.AcceptCall()
 	rpc := kinds[method].rpc
-	if rpc == "" { // Tell
+	if rpc == "" { // Tell and Take
 		rpc = "HandleUnary"
 	}
 	call.RequireHeader(rpc, method)

@@ -282,6 +282,47 @@ func TestRoute_PayloadOfAWrongType(t *testing.T) {
 	})
 }
 
+// A method that takes anything is sent nothing wrong.
+func TestRoute_PayloadOfAnyType(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
+		s := f.begin(t.Context(), "Ask")
+		f.accept("Ask").Forward(scripted.Action, "Take", scripted.Event("whatever"))
+		f.accept("Take").Reply(scripted.Answer("ok"))
+		s.requireAnswer("ok")
+		f.requireNoFaults()
+	})
+}
+
+// A command that was forwarded to an entity happens, even if its client leaves while it
+// waits for its turn.
+func TestRoute_ClientLeavesDuringAForwardToAnEntity(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t).ready()
+		busy := f.askOf(t.Context(), scripted.Value, "v1")
+		value := f.AcceptValue()
+		value.RequireInit("v1")
+		command := value.RequireCommand(1, "Ask")
+		ctx, leave := contextWithCancel(t)
+		c := f.askWith(ctx, "u1")
+		stream := f.Accept()
+		stream.RequireInit("u1")
+		stream.Answer(&eventsourcedpb.EventSourcedReply{
+			CommandId:    stream.RequireCommand(1, "Ask").GetId(),
+			ClientAction: scripted.Forwarded(scripted.Value, "Tell", scripted.Question("v1", "forwarded")),
+		})
+		synctest.Wait()
+		leave()
+		<-c.done
+		synctest.Wait()
+		value.Reply(command, scripted.Answer("ok"), nil)
+		busy.requireAnswer("ok")
+		value.Reply(value.RequireCommand(2, "Tell"), scripted.Nothing(), nil)
+	})
+}
+
 // Protocol section 7.2: a loop ends after 64 hops, through all kinds.
 func TestRoute_LoopEnds(t *testing.T) {
 	t.Parallel()

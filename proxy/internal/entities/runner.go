@@ -23,7 +23,7 @@ func newRunner(entities *Runners, of entity) *runner {
 // run activates the entity for as long as there is a reason to.
 func (r *runner) run(ctx context.Context) {
 	for {
-		for r.activate(ctx) { //nolint:revive // a restart is another activation
+		for r.activate(ctx) { // a restart is another activation
 		}
 		r.queue.end()
 		if r.entities.retire(r) {

@@ -21,7 +21,7 @@ import (
 // The services that a scripted user function has: two of event sourced entities, one of
 // value entities, and an action. Each has the methods Ask, which returns an answer, and
 // Tell, which returns nothing. The action also has the methods In, Out and Both, which
-// stream questions in, answers out, and both.
+// stream questions in, answers out, and both, and Take, which takes anything.
 const (
 	First  = "scripted.First"
 	Second = "scripted.Second"
@@ -40,6 +40,7 @@ func Spec(tb testing.TB) *protocol.EntitySpec {
 	set := &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{
 		protodesc.ToFileDescriptorProto(descriptorpb.File_google_protobuf_descriptor_proto),
 		protodesc.ToFileDescriptorProto(annotations.File_cloudstate_entity_key_proto),
+		protodesc.ToFileDescriptorProto(anypb.File_google_protobuf_any_proto),
 		protodesc.ToFileDescriptorProto(emptypb.File_google_protobuf_empty_proto),
 		file(),
 	}}
@@ -90,18 +91,19 @@ func file() *descriptorpb.FileDescriptorProto {
 			ClientStreaming: new(in), ServerStreaming: new(out),
 		}
 	}
+	take := &descriptorpb.MethodDescriptorProto{Name: new("Take"), InputType: new(".google.protobuf.Any"), OutputType: new(".scripted.Answer")}
 	return &descriptorpb.FileDescriptorProto{
 		Name:       new("scripted.proto"),
 		Package:    new("scripted"),
 		Syntax:     new("proto3"),
-		Dependency: []string{annotations.File_cloudstate_entity_key_proto.Path(), emptypb.File_google_protobuf_empty_proto.Path()},
+		Dependency: []string{annotations.File_cloudstate_entity_key_proto.Path(), anypb.File_google_protobuf_any_proto.Path(), emptypb.File_google_protobuf_empty_proto.Path()},
 		MessageType: []*descriptorpb.DescriptorProto{
 			{Name: new("Question"), Field: []*descriptorpb.FieldDescriptorProto{field(1, "id", true), field(2, "text", false)}},
 			{Name: new("Answer"), Field: []*descriptorpb.FieldDescriptorProto{field(1, "text", false)}},
 		},
 		Service: []*descriptorpb.ServiceDescriptorProto{
 			service("First"), service("Second"), service("Value"),
-			service("Action", stream("In", true, false), stream("Out", false, true), stream("Both", true, true)),
+			service("Action", take, stream("In", true, false), stream("Out", false, true), stream("Both", true, true)),
 		},
 	}
 }
