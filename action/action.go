@@ -30,11 +30,9 @@ var kind = &component.Kind{
 // Declare returns what a service needs to know. It is called by package cloudstate.
 func (a *Action) Declare() *component.Declaration {
 	d := &component.Declaration{Kind: kind, Service: a.Service}
+	d.Describe(reflect.TypeOf(a.Server))
 	if a.Server == nil {
 		d.Mistakef("the field Server is nil; set it to an implementation of the service")
-		d.Describe(nil)
-	} else {
-		d.Describe(reflect.TypeOf(a.Server))
 	}
 	if len(d.Mistakes) == 0 {
 		d.Implementation = &service{

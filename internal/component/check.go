@@ -16,9 +16,13 @@ import (
 )
 
 // Describe fills in the Descriptor of d and, where it is empty, the PersistenceID, and
-// records what is wrong with the service for an implementation of type instance.
+// records what is wrong with the service for an implementation of type instance. Nil means
+// that there is none, which the caller records.
 func (d *Declaration) Describe(instance reflect.Type) {
-	d.goType = fmt.Sprint(instance)
+	d.goType = d.Kind.EntityType
+	if instance != nil {
+		d.goType = instance.String()
+	}
 	if d.Service == nil {
 		d.Mistakef("the field Service is nil; set it to the ServiceDesc of the generated code, such as &pb.ShoppingCart_ServiceDesc")
 		return
@@ -65,7 +69,7 @@ func (d *Declaration) checkImplementation(instance reflect.Type) {
 		return
 	}
 	server = server.Elem()
-	if instance.Implements(server) {
+	if instance == nil || instance.Implements(server) {
 		return
 	}
 	missing := []string{}
