@@ -3,6 +3,7 @@ package valueentity
 import (
 	"sync"
 
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/internal/command"
@@ -49,8 +50,8 @@ func (a *answer) Free() {
 	answers.Put(a)
 }
 
-// Message returns what is sent.
-func (a *answer) Message() any { return &a.out }
+// Send sends the message.
+func (a *answer) Send(stream grpc.ServerStream) error { return stream.SendMsg(&a.out) }
 
 // setUpdate lets a store a value, which was appended to a.Values.
 func (a *answer) setUpdate(url string, values []byte) {

@@ -29,6 +29,9 @@ type Context struct {
 	// their replies.
 	SendFailure func(*protocol.Failure) error
 
+	// Stream is what a kind keeps for the handler of a streaming method; nil for the others.
+	Stream any
+
 	metadata atomic.Pointer[protocol.Metadata]
 }
 

@@ -20,8 +20,8 @@ type Incoming interface {
 
 // An Outgoing is a message to the proxy.
 type Outgoing interface {
-	// Message returns what is sent.
-	Message() any
+	// Send sends the message, or several.
+	Send(stream grpc.ServerStream) error
 	// Free lets the memory of the message be used again.
 	Free()
 }
@@ -63,7 +63,7 @@ func serveOne[Out Outgoing](stream grpc.ServerStream, running *Gauge, in Incomin
 		}
 		out := abort(recover())
 		defer out.Free()
-		over, err = true, stream.SendMsg(out.Message())
+		over, err = true, out.Send(stream)
 	}()
 	out, answered, over := handle()
 	returned = true
@@ -71,5 +71,5 @@ func serveOne[Out Outgoing](stream grpc.ServerStream, running *Gauge, in Incomin
 		return over, nil
 	}
 	defer out.Free()
-	return over || running.Closed(), stream.SendMsg(out.Message())
+	return over || running.Closed(), out.Send(stream)
 }

@@ -147,6 +147,19 @@ func NewInstance[S any](base func(S) any) (of any, ok bool) {
 	return of, !reflect.ValueOf(of).IsZero()
 }
 
+// RefuseStreamedRequests records each method that streams its requests, for a kind that
+// cannot.
+func (d *Declaration) RefuseStreamedRequests(kind string) {
+	if d.Service == nil {
+		return
+	}
+	for _, s := range d.Service.Streams {
+		if s.ClientStreams {
+			d.Mistakef("%s streams its requests, which %s cannot take; let it take one, or move it to an action", s.StreamName, kind)
+		}
+	}
+}
+
 // RefuseStreams records each method that streams, for a kind that cannot.
 func (d *Declaration) RefuseStreams(kind string) {
 	if d.Service == nil {
