@@ -17,7 +17,7 @@ func main() {
 	defer stop()
 	service := &cloudstate.Service{
 		Name:       "cloudstate-go-benchmark",
-		Components: []cloudstate.Component{shoppingCart, valueShoppingCart, echoAction},
+		Components: []cloudstate.Component{shoppingCart, valueShoppingCart, echoAction, counterEntity, setEntity, mapEntity},
 	}
 	if err := service.Run(ctx); err != nil {
 		log.Fatal(err)
