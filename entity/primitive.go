@@ -64,7 +64,7 @@ func encodeString(dst []byte, v string) ([]byte, error) {
 }
 
 func decodeString(data []byte) (string, error) {
-	v, err := decodeBytes(data)
+	v, err := bytesField(data)
 	if err == nil && !utf8.Valid(v) {
 		err = errNotUTF8
 	}
@@ -82,15 +82,23 @@ func encodeBytes(dst []byte, v []byte) ([]byte, error) {
 }
 
 func decodeBytes(data []byte) ([]byte, error) {
+	v, err := bytesField(data)
+	return append([]byte(nil), v...), err
+}
+
+// bytesField returns field 1 as it stands in data.
+func bytesField(data []byte) ([]byte, error) {
+	if len(data) > 1 && data[0] == bytesTag { // as nearly every encoder writes it
+		if v, n := protowire.ConsumeBytes(data[1:]); n == len(data)-1 {
+			return v, nil
+		}
+	}
 	field, err := lastField1(data, protowire.BytesType)
 	if err != nil || field == nil {
 		return nil, err
 	}
 	v, n := protowire.ConsumeBytes(field)
-	if n < 0 {
-		return nil, protowire.ParseError(n)
-	}
-	return append([]byte(nil), v...), nil
+	return v, protowire.ParseError(min(n, 0))
 }
 
 // encodeInt32 extends the sign to 64 bits, as protobuf does.
