@@ -1,0 +1,91 @@
+package crdt
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	pb "github.com/cloudstate-go/cloudstate/examples/presence/presencepb"
+	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
+)
+
+func TestDeclare_HasUsefulDefaults(t *testing.T) {
+	t.Parallel()
+	d := newEntity(behaviour{}).Declare()
+	require.Empty(t, d.Mistakes)
+	require.Equal(t, "Presence", d.PersistenceID)
+	require.Equal(t, "cloudstate.crdt.Crdt", d.Kind.EntityType)
+}
+
+// byPointer embeds a pointer, which nothing sets.
+type byPointer struct {
+	*Base[*GCounter]
+	pb.UnimplementedPresenceServer
+}
+
+// streamingIn is a service with streamed requests; only its description matters.
+type streamingIn struct {
+	Base[*GCounter]
+	actionpb.UnimplementedActionProtocolServer
+}
+
+func TestDeclare_ReportsEveryMistake(t *testing.T) {
+	t.Parallel()
+	with := func(change func(e *Entity[*counter])) []error {
+		e := newEntity(behaviour{})
+		change(e)
+		return e.Declare().Mistakes
+	}
+	tests := map[string]struct {
+		mistakes []error
+		want     string
+	}{
+		"no New": {with(func(e *Entity[*counter]) { e.New = nil }), "the field New is nil"},
+		"a value that was never made": {
+			with(func(e *Entity[*counter]) { e.New = func(string) *counter { return &counter{} } }),
+			"the value that New returns: the CRDT is nil; make it with a constructor of package crdt",
+		},
+		"elements that cannot be stored": {
+			(&Entity[*sets]{Service: &pb.Presence_ServiceDesc, New: func(string) *sets {
+				return &sets{Base: NewBase(NewORSet[struct{ A int }]())}
+			}}).Declare().Mistakes,
+			"codec for struct { A int }",
+		},
+		"an embedded pointer": {
+			(&Entity[*byPointer]{Service: &pb.Presence_ServiceDesc, New: func(string) *byPointer { return nil }}).Declare().Mistakes,
+			"*crdt.byPointer is not a pointer to a struct that embeds crdt.Base as a value",
+		},
+		"streamed requests": {
+			(&Entity[*streamingIn]{Service: &actionpb.ActionProtocol_ServiceDesc, New: func(string) *streamingIn {
+				return &streamingIn{Base: NewBase(NewGCounter())}
+			}}).Declare().Mistakes,
+			"handleStreamedIn streams its requests, which a CRDT entity cannot take",
+		},
+		"a passivation that cannot be expressed": {
+			with(func(e *Entity[*counter]) { e.PassivateAfter = -time.Second }), "PassivateAfter is -1s",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.ErrorContains(t, errors.Join(tt.mistakes...), tt.want)
+		})
+	}
+	require.Empty(t, with(func(e *Entity[*counter]) {
+		create := e.New
+		e.New = func(id string) *counter {
+			if id == "" {
+				panic("there is no such entity") //nolint:forbidigo // what a New may do
+			}
+			return create(id)
+		}
+	}))
+}
+
+// sets has elements without a codec.
+type sets struct {
+	Base[*ORSet[struct{ A int }]]
+	pb.UnimplementedPresenceServer
+}
