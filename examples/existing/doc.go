@@ -1,0 +1,8 @@
+// Package existing shows that gRPC services which were written without knowledge of
+// Cloudstate run as actions, unchanged: a service for the RouteGuide of grpc-go's
+// examples, and the server of gRPC's own interoperability tests.
+//
+// It is a module of its own, for its dependencies not to be those of the library. To test it:
+//
+//	cd examples/existing && go test -race ./...
+package existing
