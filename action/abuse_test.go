@@ -63,11 +63,11 @@ func waiting(ended chan<- error) *echo {
 func TestAction_EndsWithItsClient(t *testing.T) {
 	t.Parallel()
 	type phase struct {
-		begin func(t *testing.T, ctx context.Context, r *running) //nolint:revive // as a test has it
-		runs  bool                                                // the handler was called
+		begin func(t *testing.T, ctx context.Context, r *running)
+		runs  bool // the handler was called
 	}
 	streamed := func(f func(*testing.T, actionpb.ActionProtocol_HandleStreamedClient)) func(*testing.T, context.Context, *running) {
-		return func(t *testing.T, ctx context.Context, r *running) { //nolint:revive // as above
+		return func(t *testing.T, ctx context.Context, r *running) {
 			t.Helper()
 			stream, err := r.HandleStreamed(ctx)
 			require.NoError(t, err)
@@ -75,18 +75,19 @@ func TestAction_EndsWithItsClient(t *testing.T) {
 		}
 	}
 	out := func(text string) func(*testing.T, context.Context, *running) {
-		return func(t *testing.T, ctx context.Context, r *running) { //nolint:revive // as above
+		return func(t *testing.T, ctx context.Context, r *running) {
 			t.Helper()
 			_, err := r.HandleStreamedOut(ctx, call(t, "StreamedOut", text))
 			require.NoError(t, err)
 		}
 	}
 	tests := map[string]phase{
-		"unary": {func(t *testing.T, ctx context.Context, r *running) { //nolint:revive // as above
+		"unary": {func(t *testing.T, ctx context.Context, r *running) {
 			t.Helper()
-			go func() { _, _ = r.HandleUnary(ctx, call(t, "Unary", "x")) }()
+			command := call(t, "Unary", "x")
+			go func() { _, _ = r.HandleUnary(ctx, command) }()
 		}, true},
-		"streamed in, before its end": {func(t *testing.T, ctx context.Context, r *running) { //nolint:revive // as above
+		"streamed in, before its end": {func(t *testing.T, ctx context.Context, r *running) {
 			t.Helper()
 			stream, err := r.HandleStreamedIn(ctx)
 			require.NoError(t, err)
@@ -107,8 +108,9 @@ func TestAction_EndsWithItsClient(t *testing.T) {
 		"streamed, to a handler that does not read": {streamed(func(t *testing.T, s actionpb.ActionProtocol_HandleStreamedClient) {
 			t.Helper()
 			require.NoError(t, errors.Join(s.Send(header("Streamed")), s.Send(element(t, "stop reading"))))
+			large := element(t, string(make([]byte, 1<<10)))
 			go func() {
-				for s.Send(element(t, string(make([]byte, 1<<10)))) == nil { //nolint:revive // until there is no room, and then until the end
+				for s.Send(large) == nil { // until there is no room, and then until the end
 				}
 			}()
 		}), true},
@@ -205,13 +207,19 @@ func TestAction_MaySendWhileItReceives(t *testing.T) {
 		return errors.Join(err, <-sent)
 	}})
 	stream := r.bidi(t, header("Streamed"))
-	received := make(chan int, 1)
-	go func() { received <- len(drain(t, stream)) }()
-	for range messages {
-		require.NoError(t, stream.Send(element(t, "r")))
-	}
-	require.NoError(t, stream.CloseSend())
-	require.Equal(t, messages, <-received)
+	sent := make(chan error, 1)
+	one := element(t, "r")
+	go func() {
+		for range messages {
+			if err := stream.Send(one); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- stream.CloseSend()
+	}()
+	require.Len(t, drain(t, stream), messages)
+	require.NoError(t, <-sent)
 }
 
 // A service that stops lets running calls finish, and refuses others.
@@ -224,8 +232,9 @@ func TestAction_StopsWithItsService(t *testing.T) {
 			return &echopb.EchoReply{}, nil
 		}}, func(s *cloudstate.Service) { s.GracePeriod = time.Minute })
 		answered := make(chan error, 1)
+		command := call(t, "Unary", "x")
 		go func() {
-			_, err := r.HandleUnary(t.Context(), call(t, "Unary", "x"))
+			_, err := r.HandleUnary(t.Context(), command)
 			answered <- err
 		}()
 		synctest.Wait()

@@ -117,7 +117,7 @@ func TestForward_AndSideEffectsThatCannotBeMade(t *testing.T) {
 		},
 	}
 	connections := map[string]connection{
-		"forward":     func(ctx context.Context) grpc.ClientConnInterface { return entity.Forward(ctx) },
+		"forward":     entity.Forward,
 		"side effect": func(ctx context.Context) grpc.ClientConnInterface { return entity.SideEffect(ctx) },
 	}
 	for name, tt := range tests {

@@ -79,78 +79,84 @@ type kind struct {
 }
 
 var kinds = map[string]kind{
-	"event sourced": {
-		func(h handler) cloudstate.Component {
-			return &eventsourced.Entity[*eventSourcedCart]{
-				Service: &pb.ShoppingCart_ServiceDesc,
-				New:     func(string) *eventSourcedCart { return &eventSourcedCart{add: h} },
-			}
-		},
-		func(t *testing.T, conn *grpc.ClientConn, payload *anypb.Any, metadata *protocol.Metadata) outcome {
-			t.Helper()
-			stream, err := eventsourcedpb.NewEventSourcedClient(conn).Handle(t.Context())
-			require.NoError(t, err)
-			require.NoError(t, stream.Send(&eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Init{
-				Init: &eventsourcedpb.EventSourcedInit{ServiceName: cartService, EntityId: "u1"},
-			}}))
-			require.NoError(t, stream.Send(&eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Command{
-				Command: &protocol.Command{EntityId: "u1", Id: 1, Name: "AddItem", Payload: payload, Metadata: metadata},
-			}}))
-			out, err := stream.Recv()
-			require.NoError(t, err)
-			require.NoError(t, stream.CloseSend())
-			_, err = stream.Recv()
-			require.ErrorIs(t, err, io.EOF) // P-022, and how a stream ends after a failure
-			return outcome{out.GetReply().GetClientAction(), out.GetReply().GetSideEffects(), out.GetFailure()}
-		},
-	},
-	"value entity": {
-		func(h handler) cloudstate.Component {
-			return &valueentity.Entity[*valueCart]{
-				Service: &pb.ShoppingCart_ServiceDesc,
-				New:     func(string) *valueCart { return &valueCart{add: h} },
-			}
-		},
-		func(t *testing.T, conn *grpc.ClientConn, payload *anypb.Any, metadata *protocol.Metadata) outcome {
-			t.Helper()
-			stream, err := valueentitypb.NewValueEntityClient(conn).Handle(t.Context())
-			require.NoError(t, err)
-			require.NoError(t, stream.Send(&valueentitypb.ValueEntityStreamIn{Message: &valueentitypb.ValueEntityStreamIn_Init{
-				Init: &valueentitypb.ValueEntityInit{ServiceName: cartService, EntityId: "u1"},
-			}}))
-			require.NoError(t, stream.Send(&valueentitypb.ValueEntityStreamIn{Message: &valueentitypb.ValueEntityStreamIn_Command{
-				Command: &protocol.Command{EntityId: "u1", Id: 1, Name: "AddItem", Payload: payload, Metadata: metadata},
-			}}))
-			out, err := stream.Recv()
-			require.NoError(t, err)
-			require.NoError(t, stream.CloseSend())
-			_, err = stream.Recv()
-			require.ErrorIs(t, err, io.EOF) // P-022, and how a stream ends after a failure
-			return outcome{out.GetReply().GetClientAction(), out.GetReply().GetSideEffects(), out.GetFailure()}
-		},
-	},
-	"action": {
-		func(h handler) cloudstate.Component {
-			return &action.Action{Service: &pb.ShoppingCart_ServiceDesc, Server: actionCart{add: h}}
-		},
-		func(t *testing.T, conn *grpc.ClientConn, payload *anypb.Any, metadata *protocol.Metadata) outcome {
-			t.Helper()
-			out, err := actionpb.NewActionProtocolClient(conn).HandleUnary(t.Context(), &actionpb.ActionCommand{
-				ServiceName: cartService, Name: "AddItem", Payload: payload, Metadata: metadata,
-			})
-			require.NoError(t, err)
-			o := outcome{effects: out.GetSideEffects()}
-			switch m := out.GetResponse().(type) {
-			case *actionpb.ActionResponse_Reply:
-				o.action = &protocol.ClientAction{Action: &protocol.ClientAction_Reply{Reply: m.Reply}}
-			case *actionpb.ActionResponse_Forward:
-				o.action = &protocol.ClientAction{Action: &protocol.ClientAction_Forward{Forward: m.Forward}}
-			case *actionpb.ActionResponse_Failure:
-				o.action = &protocol.ClientAction{Action: &protocol.ClientAction_Failure{Failure: m.Failure}}
-			}
-			return o
-		},
-	},
+	"event sourced": {eventSourced, callEventSourced},
+	"value entity":  {valueEntity, callValueEntity},
+	"action":        {anAction, callAction},
+}
+
+func eventSourced(h handler) cloudstate.Component {
+	return &eventsourced.Entity[*eventSourcedCart]{
+		Service: &pb.ShoppingCart_ServiceDesc,
+		New:     func(string) *eventSourcedCart { return &eventSourcedCart{add: h} },
+	}
+}
+
+func valueEntity(h handler) cloudstate.Component {
+	return &valueentity.Entity[*valueCart]{
+		Service: &pb.ShoppingCart_ServiceDesc,
+		New:     func(string) *valueCart { return &valueCart{add: h} },
+	}
+}
+
+func anAction(h handler) cloudstate.Component {
+	return &action.Action{Service: &pb.ShoppingCart_ServiceDesc, Server: actionCart{add: h}}
+}
+
+func callEventSourced(t *testing.T, conn *grpc.ClientConn, payload *anypb.Any, metadata *protocol.Metadata) outcome {
+	t.Helper()
+	stream, err := eventsourcedpb.NewEventSourcedClient(conn).Handle(t.Context())
+	require.NoError(t, err)
+	out := exchange(t, stream, &eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Init{
+		Init: &eventsourcedpb.EventSourcedInit{ServiceName: cartService, EntityId: "u1"},
+	}}, &eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Command{Command: addItem(payload, metadata)}})
+	return outcome{out.GetReply().GetClientAction(), out.GetReply().GetSideEffects(), out.GetFailure()}
+}
+
+func callValueEntity(t *testing.T, conn *grpc.ClientConn, payload *anypb.Any, metadata *protocol.Metadata) outcome {
+	t.Helper()
+	stream, err := valueentitypb.NewValueEntityClient(conn).Handle(t.Context())
+	require.NoError(t, err)
+	out := exchange(t, stream, &valueentitypb.ValueEntityStreamIn{Message: &valueentitypb.ValueEntityStreamIn_Init{
+		Init: &valueentitypb.ValueEntityInit{ServiceName: cartService, EntityId: "u1"},
+	}}, &valueentitypb.ValueEntityStreamIn{Message: &valueentitypb.ValueEntityStreamIn_Command{Command: addItem(payload, metadata)}})
+	return outcome{out.GetReply().GetClientAction(), out.GetReply().GetSideEffects(), out.GetFailure()}
+}
+
+func callAction(t *testing.T, conn *grpc.ClientConn, payload *anypb.Any, metadata *protocol.Metadata) outcome {
+	t.Helper()
+	out, err := actionpb.NewActionProtocolClient(conn).HandleUnary(t.Context(), &actionpb.ActionCommand{
+		ServiceName: cartService, Name: "AddItem", Payload: payload, Metadata: metadata,
+	})
+	require.NoError(t, err)
+	o := outcome{effects: out.GetSideEffects()}
+	switch m := out.GetResponse().(type) {
+	case *actionpb.ActionResponse_Reply:
+		o.action = &protocol.ClientAction{Action: &protocol.ClientAction_Reply{Reply: m.Reply}}
+	case *actionpb.ActionResponse_Forward:
+		o.action = &protocol.ClientAction{Action: &protocol.ClientAction_Forward{Forward: m.Forward}}
+	case *actionpb.ActionResponse_Failure:
+		o.action = &protocol.ClientAction{Action: &protocol.ClientAction_Failure{Failure: m.Failure}}
+	}
+	return o
+}
+
+// addItem is a command for "u1".
+func addItem(payload *anypb.Any, metadata *protocol.Metadata) *protocol.Command {
+	return &protocol.Command{EntityId: "u1", Id: 1, Name: "AddItem", Payload: payload, Metadata: metadata}
+}
+
+// exchange sends an init message and a command to an entity and returns the answer. Then
+// the stream must end, after a failure by itself and otherwise with the half-close (P-022).
+func exchange[In, Out any](t *testing.T, stream grpc.BidiStreamingClient[In, Out], init, command *In) *Out {
+	t.Helper()
+	require.NoError(t, stream.Send(init))
+	require.NoError(t, stream.Send(command))
+	out, err := stream.Recv()
+	require.NoError(t, err)
+	require.NoError(t, stream.CloseSend())
+	_, err = stream.Recv()
+	require.ErrorIs(t, err, io.EOF)
+	return out
 }
 
 // run serves the handler in a kind, beside other services, and sends it a command. The

@@ -144,14 +144,14 @@ func (d *driver) send(in *valueentitypb.ValueEntityStreamIn) *valueentitypb.Valu
 // start sends an init message without a state, and fails the test if it is answered.
 func (d *driver) start() *driver {
 	d.t.Helper()
-	require.Nil(d.t, d.send(initMessage("u1", nil)))
+	require.Nil(d.t, d.send(initMessage(nil)))
 	return d
 }
 
 // startWith sends an init message with a state.
 func (d *driver) startWith(state *anypb.Any) *driver {
 	d.t.Helper()
-	require.Nil(d.t, d.send(initMessage("u1", state)))
+	require.Nil(d.t, d.send(initMessage(state)))
 	return d
 }
 
@@ -203,10 +203,10 @@ func pack(tb testing.TB, m proto.Message) *anypb.Any {
 	return a
 }
 
-func initMessage(id string, state *anypb.Any) *valueentitypb.ValueEntityStreamIn {
+func initMessage(state *anypb.Any) *valueentitypb.ValueEntityStreamIn {
 	return &valueentitypb.ValueEntityStreamIn{Message: &valueentitypb.ValueEntityStreamIn_Init{
 		Init: &valueentitypb.ValueEntityInit{
-			ServiceName: "com.example.shoppingcart.ShoppingCart", EntityId: id,
+			ServiceName: "com.example.shoppingcart.ShoppingCart", EntityId: "u1",
 			State: &valueentitypb.ValueEntityInitState{Value: state},
 		},
 	}}

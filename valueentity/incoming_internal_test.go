@@ -20,8 +20,8 @@ func FuzzIncoming(f *testing.F) {
 	payload := &anypb.Any{TypeUrl: "type.googleapis.com/x.Y", Value: []byte{1, 2, 3}}
 	for _, m := range []*valueentitypb.ValueEntityStreamIn{
 		{},
-		initMessage("u1", nil),
-		initMessage("u1", payload),
+		initMessage(nil),
+		initMessage(payload),
 		commandMessage(&protocol.Command{EntityId: "u1", Id: 1, Name: "AddItem", Payload: payload}),
 		commandMessage(&protocol.Command{EntityId: "u2", Id: -1, Name: "x", Payload: &anypb.Any{}, Streamed: true, Metadata: metadata}),
 		commandMessage(&protocol.Command{}),
@@ -37,7 +37,7 @@ func FuzzIncoming(f *testing.F) {
 
 	before, err := proto.Marshal(commandMessage(&protocol.Command{EntityId: "u9", Id: 9, Name: "Before", Payload: payload, Streamed: true, Metadata: metadata}))
 	require.NoError(f, err)
-	first, err := proto.Marshal(initMessage("u1", nil))
+	first, err := proto.Marshal(initMessage(nil))
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := wire.Incoming[*received]{Pool: &receivedMessages}

@@ -70,7 +70,7 @@ func BenchmarkSession_CommandWithoutUpdate(b *testing.B) { benchmarkCommand(b, l
 
 // One activation with a stored cart.
 func BenchmarkSession_Activate(b *testing.B) {
-	in := initMessage("u1", pack(b, tenItems()))
+	in := initMessage(pack(b, tenItems()))
 	d := newDriver(b, newEntity(put))
 	ctx := b.Context()
 	b.ReportAllocs()

@@ -105,16 +105,16 @@ func TestSession_EndsWhenTheProxyBreaksTheProtocol(t *testing.T) {
 	}{
 		"P-025 command before init": {false, unchanged, 0, "Protocol error: Expected init message for Value entity"},
 		"P-025 nothing before init": {false, &valueentitypb.ValueEntityStreamIn{}, 0, "Protocol error: Expected init message for Value entity"},
-		"P-026 second init":         {true, initMessage("u1", nil), 0, "Protocol error: Value entity already inited"},
+		"P-026 second init":         {true, initMessage(nil), 0, "Protocol error: Value entity already inited"},
 		"P-027 empty message":       {true, &valueentitypb.ValueEntityStreamIn{}, 0, "Protocol error: Value entity received empty/unknown message"},
 		"P-028 unknown service":     {false, unknownService, 0, "Protocol error: Service not found: nobody.Knows"},
 		"P-029 another entity":      {true, valid(func(c *protocol.Command) { c.EntityId = "u2" }), 7, "Protocol error: Receiving Value entity is not the intended recipient of command"},
 		"P-030 no payload":          {true, valid(func(c *protocol.Command) { c.Payload = nil }), 7, "Protocol error: No command payload for Value entity"},
 		"P-031 unknown command":     {true, valid(func(c *protocol.Command) { c.Name = "Nope" }), 7, "No command handler found for command [Nope] on"},
 		"payload of another type":   {true, valid(func(c *protocol.Command) { c.Payload = pack(t, &pb.Cart{}) }), 7, "Value entity unexpected failure: /com.example.shoppingcart.ShoppingCart/GetCart: the payload is a"},
-		"state of another type":     {false, initMessage("u1", pack(t, &pb.Cart{})), 0, `Value entity unexpected failure: read the state: decode type.googleapis.com/com.example.shoppingcart.persistence.Cart: found "type.googleapis.com/com.example.shoppingcart.Cart"`},
-		"state without a type":      {false, initMessage("u1", &anypb.Any{}), 0, `read the state: decode type.googleapis.com/com.example.shoppingcart.persistence.Cart: found ""`},
-		"state that is broken":      {false, initMessage("u1", &anypb.Any{TypeUrl: pack(t, cartOf()).GetTypeUrl(), Value: []byte{0x0a, 9}}), 0, "Value entity unexpected failure: read the state: decode"},
+		"state of another type":     {false, initMessage(pack(t, &pb.Cart{})), 0, `Value entity unexpected failure: read the state: decode type.googleapis.com/com.example.shoppingcart.persistence.Cart: found "type.googleapis.com/com.example.shoppingcart.Cart"`},
+		"state without a type":      {false, initMessage(&anypb.Any{}), 0, `read the state: decode type.googleapis.com/com.example.shoppingcart.persistence.Cart: found ""`},
+		"state that is broken":      {false, initMessage(&anypb.Any{TypeUrl: pack(t, cartOf()).GetTypeUrl(), Value: []byte{0x0a, 9}}), 0, "Value entity unexpected failure: read the state: decode"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -214,7 +214,7 @@ func TestSession_EndsWhenTheInstanceIsNone(t *testing.T) {
 			e := newEntity(put)
 			e.New = tt.create
 			d := newDriver(t, e)
-			d.requireFailure(d.send(initMessage("u1", nil)), 0, tt.want)
+			d.requireFailure(d.send(initMessage(nil)), 0, tt.want)
 		})
 	}
 }
@@ -286,9 +286,9 @@ func FuzzSession(f *testing.F) {
 	add1 := commandMessage(&protocol.Command{EntityId: "u1", Id: 1, Name: "AddItem", Payload: pack(f, &pb.AddLineItem{ProductId: "a"})})
 	get := commandMessage(&protocol.Command{EntityId: "u1", Id: 2, Name: "GetCart", Payload: pack(f, &pb.GetShoppingCart{})})
 	remove := commandMessage(&protocol.Command{EntityId: "u1", Id: 3, Name: "RemoveItem", Payload: pack(f, &pb.RemoveLineItem{})})
-	add(initMessage("u1", nil), add1, get, remove, add1)
+	add(initMessage(nil), add1, get, remove, add1)
 	add(add1)
-	add(initMessage("u1", pack(f, cartOf("a"))), get, add1)
+	add(initMessage(pack(f, cartOf("a"))), get, add1)
 	e := newEntity(put)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := newDriver(t, e)

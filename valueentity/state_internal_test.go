@@ -307,7 +307,7 @@ func TestState_OfFormerVersionsIsRead(t *testing.T) {
 	}
 	panicking := newEntity(put, entity.Upcast(func(string) *domain.Cart { boom(); return nil }))
 	d := newDriver(t, panicking)
-	d.requireFailure(d.send(initMessage("u1", &anypb.Any{TypeUrl: "p.cloudstate.io/string"})), 0, "boom")
+	d.requireFailure(d.send(initMessage(&anypb.Any{TypeUrl: "p.cloudstate.io/string"})), 0, "boom")
 }
 
 // The memory of answers is used again, but never that of one that is still to be sent, and
@@ -315,8 +315,9 @@ func TestState_OfFormerVersionsIsRead(t *testing.T) {
 func TestAnswer_KeepsLargeStatesApart(t *testing.T) {
 	t.Parallel()
 	d := newDriver(t, newEntity(put)).start()
-	var want []string
-	for round := range 8 {
+	const rounds = 8
+	want := make([]string, 0, rounds)
+	for round := range rounds {
 		want = append(want, strings.Repeat(string(rune('a'+round)), 1+round*7919))
 		in := commandMessage(&protocol.Command{EntityId: "u1", Id: 1, Name: "AddItem", Payload: pack(t, &pb.AddLineItem{ProductId: want[round]})})
 		first, _ := d.session.handle(t.Context(), in)

@@ -23,7 +23,7 @@ import (
 // field describes a field of a request; key is the option that makes it a key, or nil.
 func field(name string, number int32, typ descriptorpb.FieldDescriptorProto_Type, key protoreflect.ExtensionType) *descriptorpb.FieldDescriptorProto {
 	f := &descriptorpb.FieldDescriptorProto{
-		Name: proto.String(name), Number: proto.Int32(number), Type: typ.Enum(),
+		Name: new(name), Number: new(number), Type: typ.Enum(),
 		Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 	}
 	if key != nil {
@@ -39,14 +39,14 @@ func keyedService(tb testing.TB, fields ...*descriptorpb.FieldDescriptorProto) p
 	tb.Helper()
 	method := func(name string, streamed bool) *descriptorpb.MethodDescriptorProto {
 		return &descriptorpb.MethodDescriptorProto{
-			Name: proto.String(name), InputType: proto.String(".test.Request"), OutputType: proto.String(".test.Request"), ServerStreaming: proto.Bool(streamed),
+			Name: new(name), InputType: new(".test.Request"), OutputType: new(".test.Request"), ServerStreaming: new(streamed),
 		}
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("test.proto"), Package: proto.String("test"), Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Request"), Field: fields}},
+		Name: new("test.proto"), Package: new("test"), Syntax: new("proto3"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("Request"), Field: fields}},
 		Service: []*descriptorpb.ServiceDescriptorProto{{
-			Name: proto.String("Keyed"), Method: []*descriptorpb.MethodDescriptorProto{method("Call", false), method("Watch", true)},
+			Name: new("Keyed"), Method: []*descriptorpb.MethodDescriptorProto{method("Call", false), method("Watch", true)},
 		}},
 	}, nil)
 	require.NoError(tb, err)
