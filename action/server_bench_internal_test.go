@@ -123,7 +123,7 @@ func TestUnary_AllocatesLittle(t *testing.T) { //nolint:paralleltest // see abov
 			t.Error(err)
 		}
 	})
-	require.LessOrEqual(t, allocs, 10.0)
+	require.LessOrEqual(t, allocs, 12.0) // with the race detector; 9 without
 }
 
 // A message of a stream costs its request and its reply, and the text in them.
