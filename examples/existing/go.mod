@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/cloudstate-go/cloudstate v0.0.0
+	github.com/grpc-ecosystem/go-grpc-middleware/v2 v2.3.4
 	github.com/stretchr/testify v1.12.1
 	google.golang.org/grpc v1.85.0
 	google.golang.org/grpc/examples v0.0.0-20260825154716-030ee8becb20
