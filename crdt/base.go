@@ -139,7 +139,7 @@ func (b *Base[D]) bind(a *activation) bool {
 // streamOf returns the stream that a context of a handler belongs to, or nil.
 func streamOf(ctx context.Context) *watch {
 	if c := command.FromContext(ctx); c != nil {
-		s, _ := c.Stream.(*watch) //nolint:errcheck // nil is what the caller expects
+		s, _ := c.Stream.(*watch)
 		return s
 	}
 	return nil

@@ -80,7 +80,7 @@ func (e *Entity[S]) Declare() *component.Declaration {
 // checkNew records what is wrong with the value that New returns. A New that cannot deal
 // with the empty id is not a mistake.
 func (e *Entity[S]) checkNew(d *component.Declaration) {
-	defer func() { _ = recover() }() //nolint:errcheck // it is about the empty id, which no entity has
+	defer func() { _ = recover() }()
 	if err := checkData(e.New("").entityBase().value()); err != nil {
 		d.Mistakef("the value that New returns: %w", err)
 	}

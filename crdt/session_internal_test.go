@@ -117,8 +117,9 @@ func (d *driver) answer(in *crdtpb.CrdtStreamIn) []*crdtpb.CrdtStreamOut {
 	out, over := d.session.handle(d.t.Context(), in)
 	d.over = over
 	defer out.Free()
-	var messages []*crdtpb.CrdtStreamOut
-	for _, m := range out.messages() {
+	all := out.messages()
+	messages := make([]*crdtpb.CrdtStreamOut, 0, len(all))
+	for _, m := range all {
 		messages = append(messages, proto.CloneOf(m))
 	}
 	return messages
@@ -196,9 +197,9 @@ func cancelledOut(r *crdtpb.CrdtStreamCancelledResponse) *crdtpb.CrdtStreamOut {
 	return &crdtpb.CrdtStreamOut{Message: &crdtpb.CrdtStreamOut_StreamCancelledResponse{StreamCancelledResponse: r}}
 }
 
-func online(t testing.TB, is bool) *protocol.ClientAction {
-	t.Helper()
-	return &protocol.ClientAction{Action: &protocol.ClientAction_Reply{Reply: &protocol.Reply{Payload: pack(t, &pb.Status{Online: is})}}}
+func online(tb testing.TB, is bool) *protocol.ClientAction {
+	tb.Helper()
+	return &protocol.ClientAction{Action: &protocol.ClientAction_Reply{Reply: &protocol.Reply{Payload: pack(tb, &pb.Status{Online: is})}}}
 }
 
 func failed(f *protocol.Failure) *protocol.ClientAction {
@@ -404,7 +405,7 @@ func TestStreams_SendInTheirFirstTurn(t *testing.T) {
 		if !stay {
 			return nil
 		}
-		for range c.Changes(stream.Context()) { //nolint:revive // only to be suspended
+		for range c.Changes(stream.Context()) {
 		}
 		return nil
 	}})).start()
@@ -541,7 +542,7 @@ func TestStreams_AreUnwoundWithTheirEntity(t *testing.T) {
 	deferred, last := 0, 0
 	d := newDriver(t, newEntity(behaviour{connect: func(c *counter, stream grpc.ServerStreamingServer[pb.Status]) error {
 		defer func() { deferred++ }()
-		for range c.Changes(stream.Context()) { //nolint:revive // only to be suspended
+		for range c.Changes(stream.Context()) {
 		}
 		last++
 		return nil
