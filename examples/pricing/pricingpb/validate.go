@@ -1,3 +1,4 @@
+// Package pricingpb is the public API of the pricing action.
 package pricingpb
 
 import "errors"

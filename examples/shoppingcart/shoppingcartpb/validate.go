@@ -1,3 +1,4 @@
+// Package shoppingcartpb is the public API of the shopping cart.
 package shoppingcartpb
 
 import "errors"
