@@ -96,37 +96,37 @@ type unaryCall struct {
 	method  *command.Method
 	in      *actionpb.ActionCommand
 	header  command.Header
+	ctx     command.Context
 }
 
 // run carries out the call and makes out its response.
 func (c *unaryCall) run(ctx context.Context, out *response) {
 	c.header.Reset(c.method.FullName)
-	cctx := c.server.env.NewContext(c.header.NewContext(ctx), c.service.name, c.method.Name, c.in.GetMetadata())
-	returned, err := c.call(cctx) //nolint:contextcheck // it is derived from ctx
-	cctx.Effects.End()
-	if err == nil {
-		err = cctx.Effects.Err()
+	c.server.env.InitContext(&c.ctx, c.header.NewContext(ctx), c.service.name, c.method.Name, c.in.GetMetadata())
+	returned, err := c.call()
+	if effectErr := c.ctx.Effects.End(); err == nil {
+		err = effectErr
 	}
 	if err == nil {
-		err = c.answer(cctx, returned, out)
+		err = c.answer(returned, out)
 	}
 	if err != nil {
 		out.setFailure(command.Failure(0, err))
 	}
-	out.message.SideEffects = cctx.Effects.TakeSideEffects()
+	out.message.SideEffects = c.ctx.Effects.TakeSideEffects()
 }
 
 // call runs the handler. A panic does not leave it.
-func (c *unaryCall) call(ctx *command.Context) (returned any, err error) {
+func (c *unaryCall) call() (returned any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = c.server.panicked(ctx, p)
+			err = c.server.panicked(&c.ctx, p)
 		}
 	}()
 	if err := c.method.CheckPayload(c.in.GetPayload()); err != nil {
 		return nil, status.Error(codes.InvalidArgument, err.Error())
 	}
-	return c.method.Call(ctx, c.service.server, c.decode, c.server.env.Unary)
+	return c.method.Call(&c.ctx, c.service.server, c.decode, c.server.env.Unary)
 }
 
 func (c *unaryCall) decode(request any) error {
@@ -136,8 +136,8 @@ func (c *unaryCall) decode(request any) error {
 	return nil
 }
 
-func (c *unaryCall) answer(ctx *command.Context, returned any, out *response) error {
-	forward, err := ctx.Effects.TakeForward(returned)
+func (c *unaryCall) answer(returned any, out *response) error {
+	forward, err := c.ctx.Effects.TakeForward(returned)
 	if err != nil {
 		return status.Error(codes.Internal, err.Error())
 	}

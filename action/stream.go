@@ -53,9 +53,8 @@ func (s *server) newStream(stream grpc.ServerStream, svc *service, method *comma
 // run runs the handler, and sends what is left to be sent.
 func (s *serverStream) run() error {
 	err := s.call()
-	s.ctx.Effects.End()
-	if err == nil {
-		err = s.ctx.Effects.Err()
+	if effectErr := s.ctx.Effects.End(); err == nil {
+		err = effectErr
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -86,10 +86,10 @@ func (w *watch) start(handle func() error) {
 			}
 		}()
 		err := handle()
-		w.done, w.err = true, err
-		if err == nil {
-			w.err = w.ctx.Effects.Err()
+		if effectErr := w.ctx.Effects.End(); err == nil {
+			err = effectErr
 		}
+		w.done, w.err = true, err
 	})
 }
 

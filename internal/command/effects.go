@@ -93,11 +93,13 @@ func (e *Effects) addSideEffect(effect *protocol.SideEffect) bool {
 // errEnded is for what is asked when it can no longer be done.
 var errEnded = errors.New("the command has ended; ask for it before the handler returns")
 
-// End is called when the handler has returned: it can ask for nothing any more.
-func (e *Effects) End() {
+// End is called when the handler has returned: it can ask for nothing any more. It returns
+// the first thing that could not be done, or nil.
+func (e *Effects) End() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.ended = true
+	return e.err
 }
 
 // command returns what the protocol needs of a call by a generated client: where it goes,
@@ -144,13 +146,6 @@ func (e *Effects) TakeSideEffects() []*protocol.SideEffect {
 	taken := e.sideEffects
 	e.sideEffects = nil
 	return taken
-}
-
-// Err returns the first thing that could not be done, or nil.
-func (e *Effects) Err() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.err
 }
 
 // TakeForward returns the forward that is the answer of a handler which has returned this,

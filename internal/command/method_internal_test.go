@@ -108,7 +108,7 @@ func TestEffects_EndWithTheHandler(t *testing.T) {
 	e.Targets.Add(service, false)
 	ask := func() error { return e.SideEffect(t.Context(), "/test.Keyed/Call", request(service), true) }
 	require.NoError(t, ask())
-	e.End()
+	require.NoError(t, e.End())
 	require.ErrorContains(t, ask(), "side effect to /test.Keyed/Call: the command has ended; ask for it before the handler returns")
 	require.ErrorContains(t, e.Forward(t.Context(), "/test.Keyed/Call", request(service), nil), "the command has ended")
 	require.Len(t, e.TakeSideEffects(), 1)

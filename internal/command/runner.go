@@ -28,15 +28,17 @@ type Environment struct {
 // NewContext returns the context of a command. The parent is what [Header.NewContext] has
 // returned.
 func (e *Environment) NewContext(parent context.Context, service, name string, metadata *protocol.Metadata) *Context {
-	c := &Context{
-		Context: WithMetadata(parent, metadata),
-		Service: service,
-		Name:    name,
-		Proxy:   e.Proxy,
-	}
+	c := &Context{}
+	e.InitContext(c, parent, service, name, metadata)
+	return c
+}
+
+// InitContext makes c, which is empty, what NewContext returns.
+func (e *Environment) InitContext(c *Context, parent context.Context, service, name string, metadata *protocol.Metadata) {
+	c.Context = WithMetadata(parent, metadata)
+	c.Service, c.Name, c.Proxy = service, name, e.Proxy
 	c.Effects.Targets = e.Targets
 	c.SetMetadata(metadata)
-	return c
 }
 
 // A Runner carries out the commands of one activation, one at a time. It is not safe for
@@ -92,9 +94,11 @@ func (r *Runner) Check(c *protocol.Command) (*Method, *Fault) {
 func (r *Runner) Call(instance any, method *Method, c *protocol.Command) (returned any, f *Fault, err error) {
 	defer func() {
 		r.payload = nil
-		r.effects.End()
 		if p := recover(); p != nil {
 			f = r.texts.Recovered(c.GetId(), p)
+		}
+		if effectErr := r.effects.End(); err == nil {
+			err = effectErr
 		}
 	}()
 	r.header.Reset(method.FullName)
@@ -102,9 +106,6 @@ func (r *Runner) Call(instance any, method *Method, c *protocol.Command) (return
 	ctx.EntityID = r.entityID
 	r.method, r.payload, r.effects = method, c.GetPayload(), &ctx.Effects
 	returned, err = method.Call(ctx, instance, r.decode, r.env.Unary)
-	if err == nil {
-		err = r.effects.Err()
-	}
 	return returned, nil, err
 }
 
