@@ -139,6 +139,13 @@ func (e *Effects) fail(what, fullMethod string, err error) error {
 	return err
 }
 
+// Err returns the first thing that could not be done, or nil.
+func (e *Effects) Err() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
 // TakeSideEffects returns the side effects so far, and forgets them.
 func (e *Effects) TakeSideEffects() []*protocol.SideEffect {
 	e.mu.Lock()
