@@ -110,7 +110,7 @@ func FuzzValues_Converge(f *testing.F) {
 	f.Fuzz(func(t *testing.T, letter string, data []byte) {
 		data = data[:min(len(data), 512)] // the reference is slow
 		s := &script{data: data}
-		var peers []*peer
+		peers := make([]*peer, 0, nodes)
 		for i := range nodes {
 			peers = append(peers, newPeer(t, letter, i))
 		}

@@ -36,8 +36,9 @@ const (
 
 // node is what all values have in common: where they belong.
 type node struct {
-	guard  *guard // of a root value
-	parent parent // of a value in a map
+	guard   *guard // of a root value
+	parent  parent // of a value in a map
+	claimed bool   // for an entity or the entry of a map, even if it is not there yet
 }
 
 // parent is the entry of a map, from the point of view of the value in it.
@@ -50,7 +51,8 @@ type parent interface {
 
 // attach makes g the guard of d and of whatever is nested in it.
 func attach(d Data, g *guard) {
-	d.base().guard = g
+	n := d.base()
+	n.guard, n.claimed = g, true
 }
 
 func (n *node) base() *node { return n }
@@ -58,9 +60,6 @@ func (n *node) base() *node { return n }
 func (n *node) usable() error { return nil }
 
 func (n *node) check() error { return nil }
-
-// owned reports whether the value belongs to an entity or a map.
-func (n *node) owned() bool { return n.guard != nil || n.parent != nil }
 
 // permit panics unless the value may change now. Every method that changes a value begins
 // with it, even if the change turns out to be none.

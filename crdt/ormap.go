@@ -153,7 +153,7 @@ func (m *ORMap[K, V]) create(key K) (V, error) {
 	if isNil(value) {
 		return value, fmt.Errorf("ORMap entry %v: newValue returned nil, so there is no type for the entry; return a new value for each key that may exist", key)
 	}
-	if value.base().owned() {
+	if value.base().claimed {
 		return value, fmt.Errorf("ORMap entry %v: newValue returned a value that is in use; return a new value each time", key)
 	}
 	if err := value.usable(); err != nil {
@@ -162,15 +162,9 @@ func (m *ORMap[K, V]) create(key K) (V, error) {
 	if value.changed() && !isRegister(value) { // the initial value of a register is a change
 		return value, fmt.Errorf("ORMap entry %v: newValue returned a value with changes, which would be made once by each node; return an empty value", key)
 	}
-	value.base().parent = reserved{}
+	value.base().claimed = true
 	return value, nil
 }
-
-// reserved is the place of a value that was made for an entry and is not in the map yet.
-type reserved struct{}
-
-func (reserved) permit() {}
-func (reserved) touch()  {}
 
 // check looks at the value of an empty key as well, because nothing else is known about the
 // values before there are any.

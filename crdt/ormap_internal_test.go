@@ -17,7 +17,9 @@ func get[D Data](tb testing.TB, m *ORMap[string, Data], key string) D {
 	tb.Helper()
 	v, err := m.GetOrCreate(key)
 	require.NoError(tb, err)
-	return v.(D)
+	d, ok := v.(D)
+	require.True(tb, ok, "%T", v)
+	return d
 }
 
 // mixed returns a map of which the proxy knows the entries.
@@ -204,7 +206,7 @@ func TestORMap_ReadsByKey(t *testing.T) {
 	m := mixed(t, at("c", gcounterDelta(1)), at("s", orset{}.delta()), at("f", flagDelta(true)))
 	v, ok := m.Get("c")
 	require.True(t, ok)
-	require.Equal(t, uint64(1), v.(*GCounter).Value())
+	requireDelta(t, gcounterDelta(1), v.state())
 	v, ok = m.Get("x")
 	require.False(t, ok)
 	require.Nil(t, v)

@@ -139,6 +139,9 @@ func orsetDelta(d *crdtpb.ORSetDelta) *crdtpb.CrdtDelta {
 
 // sortedAnys returns ids as they are sent, in their order.
 func sortedAnys(ids map[id]struct{}) []*anypb.Any {
+	if len(ids) == 0 {
+		return nil
+	}
 	sorted := make([]*anypb.Any, 0, len(ids))
 	for _, i := range slices.SortedFunc(maps.Keys(ids), id.compare) {
 		sorted = append(sorted, i.any())

@@ -24,6 +24,9 @@ type replica interface {
 	clone() replica
 }
 
+// as returns a replica as what it is: those of one CRDT have the same type.
+func as[R replica](r replica) R { return r.(R) } //nolint:errcheck // see above
+
 // replicaNode is where a change is made, and when.
 type replicaNode struct {
 	index int
@@ -59,7 +62,7 @@ func (r *gcounterReplica) apply(n *replicaNode, delta *crdtpb.CrdtDelta) {
 }
 
 func (r *gcounterReplica) merge(other replica) {
-	for i, count := range other.(*gcounterReplica) {
+	for i, count := range as[*gcounterReplica](other) {
 		r[i] = max(r[i], count)
 	}
 }
@@ -87,7 +90,7 @@ func (r *pncounterReplica) apply(n *replicaNode, delta *crdtpb.CrdtDelta) {
 }
 
 func (r *pncounterReplica) merge(other replica) {
-	o := other.(*pncounterReplica)
+	o := as[*pncounterReplica](other)
 	r.up.merge(&o.up)
 	r.down.merge(&o.down)
 }
@@ -109,7 +112,7 @@ func (r gsetReplica) apply(_ *replicaNode, delta *crdtpb.CrdtDelta) {
 	}
 }
 
-func (r gsetReplica) merge(other replica) { maps.Copy(r, other.(gsetReplica)) }
+func (r gsetReplica) merge(other replica) { maps.Copy(r, as[gsetReplica](other)) }
 
 func (r gsetReplica) plain(int) *crdtpb.CrdtDelta {
 	return gsetDelta(sortedKeys(slices.Collect(maps.Values(r))))
@@ -171,7 +174,7 @@ func (r *orsetReplica) apply(n *replicaNode, delta *crdtpb.CrdtDelta) {
 	}
 }
 
-func (r *orsetReplica) merge(other replica) { r.mergeObserved(&other.(*orsetReplica).observed) }
+func (r *orsetReplica) merge(other replica) { r.mergeObserved(&as[*orsetReplica](other).observed) }
 
 func (r *orsetReplica) plain(int) *crdtpb.CrdtDelta {
 	return orsetDelta(&crdtpb.ORSetDelta{Added: sortedKeys(slices.Collect(maps.Values(r.live)))})
@@ -202,7 +205,7 @@ func (r *registerReplica) apply(n *replicaNode, delta *crdtpb.CrdtDelta) {
 }
 
 func (r *registerReplica) merge(other replica) {
-	o := other.(*registerReplica)
+	o := as[*registerReplica](other)
 	if r.value == nil || o.time > r.time || o.time == r.time && o.node < r.node {
 		*r = *o
 	}
@@ -223,7 +226,7 @@ func (r *flagReplica) apply(_ *replicaNode, delta *crdtpb.CrdtDelta) {
 	*r = *r || flagReplica(delta.GetFlag().GetValue())
 }
 
-func (r *flagReplica) merge(other replica)         { *r = *r || *other.(*flagReplica) }
+func (r *flagReplica) merge(other replica)         { *r = *r || *as[*flagReplica](other) }
 func (r *flagReplica) plain(int) *crdtpb.CrdtDelta { return flagDelta(bool(*r)) }
 
 func (r *flagReplica) clone() replica {
@@ -242,7 +245,7 @@ func (r *voteReplica) apply(n *replicaNode, delta *crdtpb.CrdtDelta) {
 
 func (r *voteReplica) votes(node int) bool { return r.flips[node]%2 == 1 }
 
-func (r *voteReplica) merge(other replica) { r.flips.merge(&other.(*voteReplica).flips) }
+func (r *voteReplica) merge(other replica) { r.flips.merge(&as[*voteReplica](other).flips) }
 
 func (r *voteReplica) plain(node int) *crdtpb.CrdtDelta {
 	d := &crdtpb.VoteDelta{SelfVote: r.votes(node), TotalVoters: nodes}
@@ -308,7 +311,7 @@ func (r *ormapReplica) value(key *anypb.Any) replica {
 	return all
 }
 
-func (r *ormapReplica) merge(other replica) { r.mergeObserved(&other.(*ormapReplica).observed) }
+func (r *ormapReplica) merge(other replica) { r.mergeObserved(&as[*ormapReplica](other).observed) }
 
 func (r *ormapReplica) plain(node int) *crdtpb.CrdtDelta {
 	values := map[string]*crdtpb.ORMapEntryDelta{}

@@ -143,7 +143,7 @@ func (t *table[K, V]) ordered() []*item[K, V] {
 	}
 	rest := appendPresent(nil, t.order[t.sorted:])
 	slices.SortFunc(rest, compareItems)
-	order := make([]*item[K, V], 0, len(t.items))
+	order := make([]*item[K, V], 0, len(t.items)+len(t.items)/16+8) // with room for the next ones
 	for _, it := range t.order[:t.sorted] {
 		if it.gone {
 			continue
