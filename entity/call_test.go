@@ -65,7 +65,7 @@ func TestForward_AndSideEffectsAsTheyAreSent(t *testing.T) {
 func TestForward_AndSideEffectsThatCannotBeMade(t *testing.T) {
 	t.Parallel()
 	type connection = func(ctx context.Context) grpc.ClientConnInterface
-	const method = "/cloudstatebench.Echo/Unary"
+	const method = "/com.example.shoppingcart.ShoppingCart/RemoveItem" // has replies of the same type
 	tests := map[string]struct {
 		ask  func(ctx context.Context, conn grpc.ClientConnInterface) error
 		want string
@@ -84,33 +84,33 @@ func TestForward_AndSideEffectsThatCannotBeMade(t *testing.T) {
 		},
 		"nil request": {
 			func(ctx context.Context, conn grpc.ClientConnInterface) error {
-				_, err := echopb.NewEchoClient(conn).Unary(ctx, nil)
+				_, err := pb.NewShoppingCartClient(conn).RemoveItem(ctx, nil)
 				return err
 			},
-			"to " + method + ": the request is *echopb.EchoRequest, want a cloudstatebench.EchoRequest that is not nil",
+			"to " + method + ": the request is *shoppingcartpb.RemoveLineItem, want a com.example.shoppingcart.RemoveLineItem that is not nil",
 		},
 		"no message": {
 			func(ctx context.Context, conn grpc.ClientConnInterface) error {
 				return conn.Invoke(ctx, method, "text", nil)
 			},
-			"to " + method + ": the request is string, want a cloudstatebench.EchoRequest",
+			"to " + method + ": the request is string, want a com.example.shoppingcart.RemoveLineItem",
 		},
 		"wrong request": {
 			func(ctx context.Context, conn grpc.ClientConnInterface) error {
 				return conn.Invoke(ctx, method, &pb.AddLineItem{}, nil)
 			},
-			"to " + method + ": the request is a com.example.shoppingcart.AddLineItem, want a cloudstatebench.EchoRequest",
+			"to " + method + ": the request is a com.example.shoppingcart.AddLineItem, want a com.example.shoppingcart.RemoveLineItem",
 		},
 		"request that cannot be encoded": {
 			func(ctx context.Context, conn grpc.ClientConnInterface) error {
-				_, err := echopb.NewEchoClient(conn).Unary(ctx, &echopb.EchoRequest{Text: "\xff"})
+				_, err := pb.NewShoppingCartClient(conn).RemoveItem(ctx, &pb.RemoveLineItem{UserId: "\xff"})
 				return err
 			},
 			"to " + method + ": encode the request: ",
 		},
 		"metadata that cannot be sent": {
 			func(ctx context.Context, conn grpc.ClientConnInterface) error {
-				_, err := echopb.NewEchoClient(conn).Unary(metadata.AppendToOutgoingContext(ctx, "k", "\xff"), &echopb.EchoRequest{})
+				_, err := pb.NewShoppingCartClient(conn).RemoveItem(metadata.AppendToOutgoingContext(ctx, "k", "\xff"), &pb.RemoveLineItem{})
 				return err
 			},
 			"to " + method + `: the metadata k: "\xff" is not valid UTF-8; a key for bytes ends in "-bin"`,

@@ -148,13 +148,13 @@ func TestCommand_RefusesAPayloadThatDoesNotDecode(t *testing.T) {
 func TestSession_EndsWhenTheEntityFails(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		add   addFunc[*document]
+		add   addFunc[document]
 		want  string
 		stack bool
 	}{
-		"P-032 the handler panics":         {do(func(*holder[*document]) { boom() }), "Value entity unexpected failure: boom", true},
-		"a state that cannot be encoded":   {do(func(h *holder[*document]) { h.Update(&document{Unencodable: make(chan int)}) }), "Value entity unexpected failure: update the state: encode json.cloudstate.io/thing: ", false},
-		"a state that panics when encoded": {do(func(h *holder[*document]) { h.Update(&document{Panics: true}) }), "Value entity unexpected failure: boom", true},
+		"P-032 the handler panics":         {do(func(*holder[document]) { boom() }), "Value entity unexpected failure: boom", true},
+		"a state that cannot be encoded":   {do(func(h *holder[document]) { h.Update(document{Unencodable: make(chan int)}) }), "Value entity unexpected failure: update the state: encode json.cloudstate.io/thing: ", false},
+		"a state that panics when encoded": {do(func(h *holder[document]) { h.Update(document{Panics: true}) }), "Value entity unexpected failure: boom", true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -175,7 +175,7 @@ type document struct {
 	Panics      bool
 }
 
-func (h *document) MarshalJSON() ([]byte, error) {
+func (h document) MarshalJSON() ([]byte, error) {
 	if h.Panics {
 		boom()
 	}
