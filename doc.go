@@ -2,8 +2,9 @@
 // function of the Cloudstate protocol, version 0.2.
 //
 // An entity is a gRPC server with a memory. Its type implements the server interface that
-// protoc-gen-go-grpc generated, and embeds what it remembers with; see package
-// eventsourced. A [Service] serves entities to a proxy, which keeps their state, routes
+// protoc-gen-go-grpc generated, and embeds what it remembers with; see packages
+// eventsourced, valueentity and crdt, and package action for services without a memory. A
+// [Service] serves entities to a proxy, which keeps their state, routes
 // commands to them by their key, and drops from memory what is idle:
 //
 //	service := &cloudstate.Service{

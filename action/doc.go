@@ -17,7 +17,9 @@
 //   - [SendFailure] sends a failure as an element of a stream and does not end the stream
 //     of the protocol.
 //   - A handler that returns nil instead of a reply, or sends nil, gives an answer without a
-//     reply: its side effects are carried out and the client gets nothing.
+//     reply: its side effects are carried out. A client that streams gets nothing; one that
+//     waits for its only reply gets an error from the proxy, unless the method returns
+//     google.protobuf.Empty.
 //   - grpc.SetHeader sets metadata of the first reply.
 //
 // # Failures

@@ -103,7 +103,7 @@ type unaryCall struct {
 func (c *unaryCall) run(ctx context.Context, out *response) {
 	c.header.Reset(c.method.FullName)
 	c.server.env.InitContext(&c.ctx, c.header.NewContext(ctx), c.service.name, c.method.Name, c.in.GetMetadata())
-	returned, err := c.call()
+	returned, err := c.call() //nolint:contextcheck // its context is made from ctx
 	if effectErr := c.ctx.Effects.End(); err == nil {
 		err = effectErr
 	}
@@ -118,15 +118,19 @@ func (c *unaryCall) run(ctx context.Context, out *response) {
 
 // call runs the handler. A panic does not leave it.
 func (c *unaryCall) call() (returned any, err error) {
+	ended := false
 	defer func() {
-		if p := recover(); p != nil {
-			err = c.server.panicked(&c.ctx, p)
+		if !ended {
+			err = c.server.panicked(&c.ctx, recover())
 		}
 	}()
-	if err := c.method.CheckPayload(c.in.GetPayload()); err != nil {
-		return nil, status.Error(codes.InvalidArgument, err.Error())
+	if err = c.method.CheckPayload(c.in.GetPayload()); err != nil {
+		err = status.Error(codes.InvalidArgument, err.Error())
+	} else {
+		returned, err = c.method.Call(&c.ctx, c.service.server, c.decode, c.server.env.Unary)
 	}
-	return c.method.Call(&c.ctx, c.service.server, c.decode, c.server.env.Unary)
+	ended = true
+	return returned, err
 }
 
 func (c *unaryCall) decode(request any) error {
@@ -163,8 +167,11 @@ func (r *response) appendReply(method *command.Method, reply any) error {
 }
 
 // panicked logs a panic, once, and returns what the client gets to see. It must be called by
-// the function that recovered.
+// the function that recovered. Nil means runtime.Goexit, after which the client gets nothing.
 func (s *server) panicked(ctx *command.Context, recovered any) error {
+	if recovered == nil {
+		recovered = "the handler has ended its goroutine with runtime.Goexit, as t.FailNow does; use assert instead of require in it"
+	}
 	s.env.Logger.LogAttrs(ctx, slog.LevelError, "action failed",
 		slog.String("service", ctx.Service), slog.String("command", ctx.Name),
 		slog.String("error", fmt.Sprint(recovered)), slog.String("stack", string(debug.Stack())))

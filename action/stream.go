@@ -91,11 +91,19 @@ func (s *serverStream) answer(out *response) error {
 
 // call runs the handler. A panic does not leave it.
 func (s *serverStream) call() (err error) {
+	ended := false
 	defer func() {
-		if p := recover(); p != nil {
-			err = s.server.panicked(s.ctx, p)
+		if !ended {
+			err = s.server.panicked(s.ctx, recover())
 		}
 	}()
+	err = s.handle()
+	ended = true
+	return err
+}
+
+// handle runs the handler inside of the interceptor.
+func (s *serverStream) handle() error {
 	interceptor := s.server.env.Stream
 	if interceptor == nil {
 		return s.method.Desc.Handler(s.service.server, s)

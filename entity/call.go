@@ -19,7 +19,12 @@ import (
 // among the components of this one. A forward that cannot be made fails the command,
 // also if the handler ignores the error; so does a reply of the handler's own.
 //
-// Outgoing metadata of the context that the client is given goes with it. In a handler
+// The other method must have the same type of replies, and may stream them only if this one
+// does. A method that streams its requests gets one. If the other command fails, the client
+// gets its error, but what this command has done stays.
+//
+// Outgoing metadata of the context that the client is given goes with it; a proxy passes it
+// on to actions, and to entities only if it is told to (Proxy.EntityMetadata). In a handler
 // that streams its replies, the forward is sent at once as the next element.
 func Forward(ctx context.Context) grpc.ClientConnInterface {
 	if c := command.FromContext(ctx); c != nil {
@@ -39,7 +44,7 @@ func Forward(ctx context.Context) grpc.ClientConnInterface {
 // components of this one. An effect that cannot be made fails the command, also if the
 // handler ignores the error.
 //
-// Outgoing metadata of the context that the client is given goes with it.
+// Outgoing metadata of the context that the client is given goes with it, as in [Forward].
 func SideEffect(ctx context.Context, options ...SideEffectOption) grpc.ClientConnInterface {
 	synchronous := false
 	for _, o := range options {
@@ -68,8 +73,8 @@ func Synchronous() SideEffectOption {
 // It needs no configuration where the proxy has embedded the service; elsewhere it needs
 // Service.ProxyAddr. Errors are those of gRPC. While a handler of an entity waits, its
 // entity handles no other command. A call of an entity to itself, which would wait for ever,
-// is refused with FAILED_PRECONDITION; a call in a circle through others ends when a
-// deadline does.
+// is refused with FAILED_PRECONDITION; a call in a circle through others ends with the
+// deadline of its context, or the relay timeout of the proxy, which is a minute by default.
 func Call(ctx context.Context) grpc.ClientConnInterface {
 	if c := command.FromContext(ctx); c != nil {
 		return c.CallConn()

@@ -115,7 +115,8 @@ func (c *Codec[T]) nameOf(alias string) string {
 // TypeURL returns the type URL under which values are stored.
 func (c *Codec[T]) TypeURL() string { return c.url }
 
-// New returns an empty value: a new message, or the zero value of T.
+// New returns an empty value: a new message, what a pointer points to, or the zero value of
+// T.
 func (c *Codec[T]) New() T {
 	if c.create != nil {
 		return c.create()

@@ -15,6 +15,10 @@
 // metadata of the command, grpc.SetHeader sets that of the reply, status.Errorf
 // makes the command fail.
 //
+// [Forward], [SideEffect] and [Call] are connections to other services, for their generated
+// clients. [MetadataOf] has the metadata of a command with its types, and the attributes of
+// an event that it delivers.
+//
 // # Stored values
 //
 // Events, snapshots, states and CRDT elements are protobuf messages, one of seven

@@ -21,7 +21,21 @@ func jsonCodec[T any](name string) (*Codec[T], error) {
 	if _, err := json.Marshal(zero); err != nil {
 		return nil, fmt.Errorf("codec for %s: it cannot be stored as JSON: %w", typ, err)
 	}
-	return &Codec[T]{url: jsonHost + name, encode: encodeJSON[T], decode: decodeJSON[T]}, nil
+	c := &Codec[T]{url: jsonHost + name, encode: encodeJSON[T], decode: decodeJSON[T]}
+	if typ.Kind() == reflect.Pointer {
+		c.encode = encodeJSONPointer[T]
+		c.create = func() T { return reflect.New(typ.Elem()).Interface().(T) } //nolint:errcheck // T is this pointer
+	}
+	return c, nil
+}
+
+// encodeJSONPointer is encodeJSON for a pointer, which must not be nil: null is no value of
+// what it points to.
+func encodeJSONPointer[T any](dst []byte, v T) ([]byte, error) {
+	if reflect.ValueOf(v).IsNil() {
+		return nil, fmt.Errorf("the value is a nil %T", v)
+	}
+	return encodeJSON(dst, v)
 }
 
 // keepsSomething returns false for a struct with fields of which JSON keeps none.

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
@@ -47,7 +48,7 @@ func (j *journal) Append(ctx context.Context, a store.Append) (store.Head, error
 // has the sequence number 1.
 func (k *Kit) Events(persistenceID, id string) []*anypb.Any {
 	k.tb.Helper()
-	k.requirePersistenceID(persistenceID)
+	k.requirePersistenceID(persistenceID, eventsourcedpb.EventSourced_ServiceDesc.ServiceName)
 	k.journal.mu.Lock()
 	defer k.journal.mu.Unlock()
 	stored := k.journal.events[store.Key{Type: persistenceID, ID: id}]

@@ -38,8 +38,8 @@ type Kit struct {
 	proxy   *proxy.Proxy
 	journal *journal
 	values  store.Values
-	// persistenceIDs are those of the components, to notice one that is misspelled.
-	persistenceIDs map[string]bool
+	// entityTypes are those of the components by persistence id, to notice a misspelled one.
+	entityTypes map[string][]string
 
 	mu     sync.Mutex
 	faults []string // not yet returned by Faults
@@ -57,7 +57,9 @@ func New(tb testing.TB, components ...cloudstate.Component) *Kit {
 
 // Start is New for a service with settings of its own, such as interceptors. A service
 // without a logger logs warnings and errors to the test.
-func Start(tb testing.TB, service *cloudstate.Service) *Kit {
+//
+// Each configure may change settings of the proxy, such as its timeouts.
+func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.Proxy)) *Kit {
 	tb.Helper()
 	if err := service.Validate(); err != nil {
 		tb.Fatalf("testkit: %v", err)
@@ -68,10 +70,10 @@ func Start(tb testing.TB, service *cloudstate.Service) *Kit {
 		service = &logged
 	}
 	stored := memory.New()
-	k := &Kit{tb: tb, journal: newJournal(stored), values: stored, persistenceIDs: map[string]bool{}}
+	k := &Kit{tb: tb, journal: newJournal(stored), values: stored, entityTypes: map[string][]string{}}
 	for _, c := range service.Components {
-		if id := c.Declare().PersistenceID; id != "" {
-			k.persistenceIDs[id] = true
+		if d := c.Declare(); d.Kind.Keyed {
+			k.entityTypes[d.PersistenceID] = append(k.entityTypes[d.PersistenceID], d.Kind.EntityType)
 		}
 	}
 	k.proxy = &proxy.Proxy{
@@ -80,6 +82,9 @@ func Start(tb testing.TB, service *cloudstate.Service) *Kit {
 		Journal:      k.journal,
 		Values:       k.values,
 		OnFault:      k.addFault,
+	}
+	for _, c := range configure {
+		c(k.proxy)
 	}
 	k.run()
 	return k
@@ -139,14 +144,15 @@ func (k *Kit) NewStream(ctx context.Context, desc *grpc.StreamDesc, method strin
 // that is not in memory stays so.
 func (k *Kit) Passivate(persistenceID, id string) {
 	k.tb.Helper()
-	k.requirePersistenceID(persistenceID)
+	k.requirePersistenceID(persistenceID, "")
 	if err := k.proxy.Passivate(k.tb.Context(), persistenceID, id); err != nil {
 		k.tb.Fatalf("testkit: passivate %s %q: %v", persistenceID, id, err)
 	}
 }
 
 // Faults returns what the proxy has found wrong with the service since the last call:
-// entities that panicked, replies that break the protocol, events that cannot be replayed.
+// entities that panicked, replies that break the protocol, events that cannot be replayed. An
+// action that panics only fails its call, and is logged.
 // A test that provokes a fault calls it, because a fault that nobody asked for fails the
 // test when it ends.
 func (k *Kit) Faults() []string {
@@ -173,10 +179,14 @@ func (l testLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// requirePersistenceID fails the test at once if no component has this persistence id.
-func (k *Kit) requirePersistenceID(id string) {
+// requirePersistenceID fails the test at once if no component has this persistence id, and,
+// unless that is empty, this entity type.
+func (k *Kit) requirePersistenceID(id, entityType string) {
 	k.tb.Helper()
-	if !k.persistenceIDs[id] {
-		k.tb.Fatalf("testkit: no component has the persistence id %q; there is %s", id, strings.Join(slices.Sorted(maps.Keys(k.persistenceIDs)), ", "))
+	switch types := k.entityTypes[id]; {
+	case types == nil:
+		k.tb.Fatalf("testkit: no component has the persistence id %q; there is %s", id, strings.Join(slices.Sorted(maps.Keys(k.entityTypes)), ", "))
+	case entityType != "" && !slices.Contains(types, entityType):
+		k.tb.Fatalf("testkit: %q is a %s, want a %s", id, strings.Join(types, ", "), entityType)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
@@ -13,7 +14,7 @@ import (
 // none.
 func (k *Kit) State(persistenceID, id string) *anypb.Any {
 	k.tb.Helper()
-	k.requirePersistenceID(persistenceID)
+	k.requirePersistenceID(persistenceID, valueentitypb.ValueEntity_ServiceDesc.ServiceName)
 	value, err := k.values.Get(k.tb.Context(), store.Key{Type: persistenceID, ID: id})
 	if err != nil {
 		k.tb.Fatalf("testkit: read the state of %s %q: %v", persistenceID, id, err)

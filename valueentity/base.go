@@ -15,6 +15,17 @@ import (
 //		...
 //	}
 //
+// A state that is stored as JSON is named by the declaration:
+//
+//	type Thermostat struct {
+//		valueentity.Base[Settings]
+//		...
+//	}
+//
+//	State: []entity.CodecOption{entity.JSON("settings")},
+//
+// Where an entity begins with another state than the empty one, its handlers ask Exists.
+//
 // Its methods may be called only by the handlers of the entity, while they run. They panic
 // at any other time.
 type Base[V any] struct {

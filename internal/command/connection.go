@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"io"
 
 	"google.golang.org/grpc"
@@ -21,7 +22,23 @@ func Outside(function string) grpc.ClientConnInterface {
 
 // ForwardConn returns the connection by which a generated client forwards the command.
 func (c *Context) ForwardConn() grpc.ClientConnInterface {
-	return recording(c.Effects.Forward)
+	return recording(func(ctx context.Context, fullMethod string, request, reply any) error {
+		return c.Effects.forwardTo(ctx, fullMethod, request, reply, c.checkForward)
+	})
+}
+
+// checkForward returns an error if the replies of a method cannot be those of this one.
+func (c *Context) checkForward(to *Target) error {
+	from := c.Effects.Targets["/"+c.Service+"/"+c.Name]
+	switch {
+	case from == nil:
+		return nil
+	case to.Output != from.Output:
+		return fmt.Errorf("it replies with %s, but %s.%s with %s; forward to a method with the same type of replies, or use entity.Call", to.Output, c.Service, c.Name, from.Output)
+	case to.ServerStreams && !from.ServerStreams:
+		return fmt.Errorf("it streams its replies, but %s.%s has one", c.Service, c.Name)
+	}
+	return nil
 }
 
 // SideEffectConn returns the connection by which a generated client asks for side effects.
@@ -41,8 +58,8 @@ func (r recording) Invoke(ctx context.Context, method string, args, reply any, _
 
 // NewStream begins a call to a streaming method, which takes one request: that is recorded.
 // Its answers go to whom the command is answered, so there are none to be received here.
-func (r recording) NewStream(ctx context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-	return &recordedStream{ctx: ctx, method: method, record: r}, nil
+func (r recording) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
+	return &recordedStream{ctx: ctx, method: method, record: r, replies: desc.ServerStreams}, nil
 }
 
 // recordedStream is the call of a streaming method that is recorded.
@@ -51,6 +68,8 @@ type recordedStream struct {
 	method string
 	record recording
 	sent   bool
+	// replies says that the method streams its replies. If not, the client expects one.
+	replies bool
 }
 
 // Header returns none, as nothing is answered here.
@@ -75,8 +94,13 @@ func (s *recordedStream) SendMsg(request any) error {
 	return s.record(s.ctx, s.method, request, nil)
 }
 
-// RecvMsg says that there is nothing to be received.
-func (s *recordedStream) RecvMsg(any) error { return io.EOF }
+// RecvMsg leaves a single reply empty, and ends a stream of them.
+func (s *recordedStream) RecvMsg(any) error {
+	if s.replies {
+		return io.EOF
+	}
+	return nil
+}
 
 // CallConn returns the connection by which a generated client calls other services through
 // the proxy.

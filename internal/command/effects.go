@@ -39,7 +39,15 @@ var errBoth = errors.New("Both a reply was returned, and a forward message was s
 // Forward records that the reply of another command takes the place of this one's. The
 // generated client returns reply, which stays as it is.
 func (e *Effects) Forward(ctx context.Context, fullMethod string, request, reply any) error {
+	return e.forwardTo(ctx, fullMethod, request, reply, func(*Target) error { return nil })
+}
+
+// forwardTo is Forward to a target that check accepts.
+func (e *Effects) forwardTo(ctx context.Context, fullMethod string, request, reply any, check func(*Target) error) error {
 	target, payload, md, err := e.command(ctx, fullMethod, request)
+	if err == nil {
+		err = check(target)
+	}
 	if err != nil {
 		return e.fail("forward", fullMethod, err)
 	}

@@ -34,7 +34,7 @@ func (e *Environment) NewContext(parent context.Context, service, name string, m
 }
 
 // InitContext makes c, which is empty, what NewContext returns.
-func (e *Environment) InitContext(c *Context, parent context.Context, service, name string, metadata *protocol.Metadata) {
+func (e *Environment) InitContext(c *Context, parent context.Context, service, name string, metadata *protocol.Metadata) { //nolint:revive // c is what it is about
 	c.Context = WithMetadata(parent, metadata)
 	c.Service, c.Name, c.Proxy = service, name, e.Proxy
 	c.Effects.Targets = e.Targets

@@ -24,6 +24,9 @@ type Target struct {
 	// Input describes its request, and InputURL is the type URL of that.
 	Input    protoreflect.MessageDescriptor
 	InputURL string
+	// Output is the type of its replies, and ServerStreams says that there is a stream of them.
+	Output        protoreflect.FullName
+	ServerStreams bool
 
 	keys []protoreflect.FieldDescriptor // in order of declaration; none for actions
 }
@@ -37,6 +40,9 @@ func (t Targets) Add(service protoreflect.ServiceDescriptor, keyed bool) {
 			Command:  string(m.Name()),
 			Input:    m.Input(),
 			InputURL: protocol.TypeURLPrefix + string(m.Input().FullName()),
+
+			Output:        m.Output().FullName(),
+			ServerStreams: m.IsStreamingServer(),
 		}
 		if keyed {
 			target.keys = Keys(m.Input())

@@ -8,6 +8,10 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 )
 
+// crashLimit is how long the user function may take to end the stream of an activation that
+// has crashed. A command that comes meanwhile waits for it.
+const crashLimit = time.Second
+
 // A runner runs one entity, one activation after the other, in one goroutine.
 type runner struct {
 	entity
@@ -44,7 +48,11 @@ func (r *runner) activate(ctx context.Context) bool {
 		return false
 	}
 	restart, clean := r.serve(ctx, a)
-	if err := a.end(r.entities.config.RelayTimeout); err != nil && clean && ctx.Err() == nil {
+	limit := r.entities.config.RelayTimeout
+	if !clean { // it has said all that it has to say, and may be unable to end its stream
+		limit = min(limit, crashLimit)
+	}
+	if err := a.end(limit); err != nil && clean && ctx.Err() == nil {
 		r.report(ctx, nil, err)
 	}
 	return restart && !r.entities.closing()
