@@ -63,8 +63,8 @@ type Service struct {
 
 	// ServerOptions are further options of the gRPC server that the proxy talks to, such
 	// as credentials or a limit of message sizes. Interceptors among them see the protocol
-	// and not the commands, in messages that are valid only until they return. A codec among
-	// them has no effect.
+	// and not the commands, in messages that are valid only until they return. Stats handlers
+	// must not look at payloads. A codec among them has no effect.
 	ServerOptions []grpc.ServerOption
 
 	// Addr is where Run listens, such as "127.0.0.1:8080". Empty means the environment
@@ -72,7 +72,8 @@ type Service struct {
 	Addr string
 
 	// ProxyAddr is where the proxy serves its clients, for entity.Call. It is not needed where
-	// a proxy has embedded the service. Empty means that there are no such calls.
+	// a proxy has embedded the service. The connection is in plain text; for another one, use
+	// ServeWithProxy. Empty means that there are no such calls.
 	ProxyAddr string
 
 	// GracePeriod is how long running commands may take to finish when the service stops.
@@ -145,7 +146,9 @@ func (s *Service) Serve(ctx context.Context, lis net.Listener) error {
 	if s.ProxyAddr == "" {
 		return s.ServeWithProxy(ctx, lis, nil)
 	}
-	conn, err := grpc.NewClient(s.ProxyAddr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(s.ProxyAddr,
+		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32))) // the proxy limits them
 	if err != nil {
 		return errors.Join(fmt.Errorf("service: connect to the proxy at ProxyAddr: %w", err), lis.Close())
 	}

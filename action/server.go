@@ -51,11 +51,17 @@ func handleUnary(srv any, ctx context.Context, decode func(any) error, intercept
 	if err := decode(in); err != nil {
 		return nil, err
 	}
-	handle := func(ctx context.Context, _ any) (any, error) { return s.unary(ctx, &in.message) }
 	if interceptor == nil {
-		return handle(ctx, nil)
+		return s.unary(ctx, &in.message)
 	}
-	return interceptor(ctx, &in.message, &grpc.UnaryServerInfo{Server: srv, FullMethod: actionpb.ActionProtocol_HandleUnary_FullMethodName}, handle)
+	return interceptor(ctx, &in.message, &grpc.UnaryServerInfo{Server: srv, FullMethod: actionpb.ActionProtocol_HandleUnary_FullMethodName},
+		func(ctx context.Context, _ any) (any, error) {
+			out, err := s.unary(ctx, &in.message)
+			if err != nil {
+				return nil, err
+			}
+			return &out.message, nil // not to be used again, as the interceptor may keep it
+		})
 }
 
 // handleStreamed returns how gRPC calls one of the streamed methods of the protocol.
@@ -99,8 +105,14 @@ type unaryCall struct {
 	ctx     command.Context
 }
 
-// run carries out the call and makes out its response.
+// run carries out the call and makes out its response. No panic leaves it, be it that of the
+// handler, of its error or of its reply.
 func (c *unaryCall) run(ctx context.Context, out *response) {
+	defer func() {
+		if p := recover(); p != nil {
+			out.setFailure(command.Failure(0, c.server.panicked(&c.ctx, p)))
+		}
+	}()
 	c.header.Reset(c.method.FullName)
 	c.server.env.InitContext(&c.ctx, c.header.NewContext(ctx), c.service.name, c.method.Name, c.in.GetMetadata())
 	returned, err := c.call() //nolint:contextcheck // its context is made from ctx

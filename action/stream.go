@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -30,8 +31,9 @@ type serverStream struct {
 	in      *received
 	pending bool // in has a request that was not received yet
 
+	closed atomic.Bool // the handler has returned
+
 	mu       sync.Mutex
-	closed   bool      // the handler has returned
 	headers  bool      // the first reply has been sent, and the metadata with it
 	response *response // of a handler with one reply: what it has sent; nil if nothing
 	replied  any       // likewise, as the handler has sent it
@@ -50,28 +52,32 @@ func (s *server) newStream(stream grpc.ServerStream, svc *service, method *comma
 	return ss
 }
 
-// run runs the handler, and sends what is left to be sent.
+// run runs the handler, and sends what is left to be sent. No panic leaves it, be it that of
+// the handler or of its error.
 func (s *serverStream) run() error {
-	err := s.call()
-	if effectErr := s.ctx.Effects.End(); err == nil {
-		err = effectErr
+	failure := s.call()
+	s.closed.Store(true)
+	if !s.mu.TryLock() {
+		// A goroutine of the handler is still sending, to a client that does not read. As in
+		// gRPC, the end of the call makes it fail.
+		return status.Errorf(codes.Aborted, "%s: the handler has returned while it was sending: %s", s.method.FullName, failure.GetDescription())
 	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
 	out := s.response
 	if out == nil {
 		out = acquireResponse()
 	}
 	defer out.Free()
-	if err == nil && !s.method.Desc.ServerStreams {
-		err = s.answer(out)
+	if failure == nil && !s.method.Desc.ServerStreams {
+		if err := s.answer(out); err != nil {
+			failure = command.Failure(0, err)
+		}
 	}
-	if err != nil {
-		out.setFailure(command.Failure(0, err))
+	if failure != nil {
+		out.setFailure(failure)
 	}
 	out.message.SideEffects = s.ctx.Effects.TakeSideEffects()
-	if s.method.Desc.ServerStreams && err == nil && len(out.message.GetSideEffects()) == 0 {
+	if s.method.Desc.ServerStreams && failure == nil && len(out.message.GetSideEffects()) == 0 {
 		return nil
 	}
 	return s.protocol.SendMsg(&out.message)
@@ -89,17 +95,28 @@ func (s *serverStream) answer(out *response) error {
 	return nil
 }
 
-// call runs the handler. A panic does not leave it.
-func (s *serverStream) call() (err error) {
+// call runs the handler, and returns what is to be told to the client.
+func (s *serverStream) call() (failure *protocol.Failure) {
 	ended := false
 	defer func() {
-		if !ended {
-			err = s.server.panicked(s.ctx, recover())
+		if ended {
+			return
+		}
+		p := recover()
+		failure = command.Failure(0, s.server.panicked(s.ctx, p))
+		if p == nil { // the goroutine ends now, and does not return to run
+			_ = s.fail(failure)
 		}
 	}()
-	err = s.handle()
+	err := s.handle()
+	if effectErr := s.ctx.Effects.End(); err == nil {
+		err = effectErr
+	}
+	if err != nil {
+		failure = command.Failure(0, err)
+	}
 	ended = true
-	return err
+	return failure
 }
 
 // handle runs the handler inside of the interceptor.
@@ -118,11 +135,18 @@ func (s *serverStream) handle() error {
 // Context returns the context of the call.
 func (s *serverStream) Context() context.Context { return s.ctx }
 
-// SetHeader adds to the metadata of the first reply.
-func (s *serverStream) SetHeader(md metadata.MD) error { return s.header.SetHeader(md) }
+// SetHeader adds to the metadata of the first reply. It fails after that.
+func (s *serverStream) SetHeader(md metadata.MD) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.headers {
+		return status.Errorf(codes.FailedPrecondition, "%s: the header was sent with the first reply", s.method.FullName)
+	}
+	return s.header.SetHeader(md)
+}
 
 // SendHeader is SetHeader: the metadata travels with the first reply.
-func (s *serverStream) SendHeader(md metadata.MD) error { return s.header.SetHeader(md) }
+func (s *serverStream) SendHeader(md metadata.MD) error { return s.SetHeader(md) }
 
 // SetTrailer does nothing, because the protocol has no place for trailers.
 func (s *serverStream) SetTrailer(metadata.MD) {}
@@ -188,7 +212,7 @@ func (s *serverStream) send(set func(*response) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed:
+	case s.closed.Load():
 		return status.Errorf(codes.FailedPrecondition, "%s: sent after the handler has returned", s.method.FullName)
 	case s.response != nil:
 		return status.Errorf(codes.Internal, "%s: the handler has replied twice; the method has one reply", s.method.FullName)

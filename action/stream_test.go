@@ -269,9 +269,11 @@ func TestStreamed_SendsMetadataWithTheFirstReply(t *testing.T) {
 	r := serve(t, &echo{streamedOut: func(_ *echopb.EchoRequest, stream outStream) error {
 		err := errors.Join(stream.SetHeader(metadata.Pairs("a", "1")), grpc.SetHeader(stream.Context(), metadata.Pairs("b", "2")))
 		stream.SetTrailer(metadata.Pairs("t", "is not in the protocol"))
-		return errors.Join(err,
-			stream.Send(nil), // is no reply
-			stream.Send(&echopb.EchoReply{}), stream.SendHeader(metadata.Pairs("c", "3")), stream.Send(&echopb.EchoReply{}))
+		err = errors.Join(err, stream.Send(nil) /* is no reply */, stream.Send(&echopb.EchoReply{}))
+		if stream.SendHeader(metadata.Pairs("c", "3")) == nil {
+			err = errors.Join(err, errors.New("a header was accepted after the first reply"))
+		}
+		return errors.Join(err, stream.Send(&echopb.EchoReply{}))
 	}})
 	first := replyOf(t, "", 0)
 	first.GetReply().Metadata = &protocol.Metadata{Entries: []*protocol.MetadataEntry{

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -15,16 +16,19 @@ import (
 // Outside returns a connection that refuses every call, for a context that does not come
 // from a command.
 func Outside(function string) grpc.ClientConnInterface {
-	return recording(func(context.Context, string, any, any) error {
+	return recording{record: func(context.Context, string, any, any) error {
 		return status.Errorf(codes.FailedPrecondition, "%s: the context does not come from a command; pass on the one that the handler got", function)
-	})
+	}}
 }
 
 // ForwardConn returns the connection by which a generated client forwards the command.
 func (c *Context) ForwardConn() grpc.ClientConnInterface {
-	return recording(func(ctx context.Context, fullMethod string, request, reply any) error {
-		return c.Effects.forwardTo(ctx, fullMethod, request, reply, c.checkForward)
-	})
+	return recording{
+		record: func(ctx context.Context, fullMethod string, request, reply any) error {
+			return c.Effects.forwardTo(ctx, fullMethod, request, reply, c.checkForward)
+		},
+		effects: &c.Effects,
+	}
 }
 
 // checkForward returns an error if the replies of a method cannot be those of this one.
@@ -43,30 +47,38 @@ func (c *Context) checkForward(to *Target) error {
 
 // SideEffectConn returns the connection by which a generated client asks for side effects.
 func (c *Context) SideEffectConn(synchronous bool) grpc.ClientConnInterface {
-	return recording(func(ctx context.Context, fullMethod string, request, _ any) error {
-		return c.Effects.SideEffect(ctx, fullMethod, request, synchronous)
-	})
+	return recording{
+		record: func(ctx context.Context, fullMethod string, request, _ any) error {
+			return c.Effects.SideEffect(ctx, fullMethod, request, synchronous)
+		},
+		effects: &c.Effects,
+	}
 }
 
 // recording is a connection that records calls instead of carrying them out.
-type recording func(ctx context.Context, fullMethod string, request, reply any) error
+type recording struct {
+	record func(ctx context.Context, fullMethod string, request, reply any) error
+	// effects are those of the command; nil where every call is refused.
+	effects *Effects
+}
 
 // Invoke records a unary call.
 func (r recording) Invoke(ctx context.Context, method string, args, reply any, _ ...grpc.CallOption) error {
-	return r(ctx, method, args, reply)
+	return r.record(ctx, method, args, reply)
 }
 
 // NewStream begins a call to a streaming method, which takes one request: that is recorded.
 // Its answers go to whom the command is answered, so there are none to be received here.
 func (r recording) NewStream(ctx context.Context, desc *grpc.StreamDesc, method string, _ ...grpc.CallOption) (grpc.ClientStream, error) {
-	return &recordedStream{ctx: ctx, method: method, record: r, replies: desc.ServerStreams}, nil
+	return &recordedStream{recording: r, ctx: ctx, method: method, replies: desc.ServerStreams}, nil
 }
 
 // recordedStream is the call of a streaming method that is recorded.
 type recordedStream struct {
+	recording
+
 	ctx    context.Context //nolint:containedctx // a stream has one
 	method string
-	record recording
 	sent   bool
 	// replies says that the method streams its replies. If not, the client expects one.
 	replies bool
@@ -78,8 +90,13 @@ func (s *recordedStream) Header() (metadata.MD, error) { return nil, nil } //nol
 // Trailer returns none, as nothing is answered here.
 func (s *recordedStream) Trailer() metadata.MD { return nil }
 
-// CloseSend ends the requests.
-func (s *recordedStream) CloseSend() error { return nil }
+// CloseSend ends the requests, of which there has to be one.
+func (s *recordedStream) CloseSend() error {
+	if s.sent || s.effects == nil {
+		return nil
+	}
+	return s.effects.fail("forward or side effect", s.method, errors.New("it was given no request; send one before the end"))
+}
 
 // Context returns the context of the call.
 func (s *recordedStream) Context() context.Context { return s.ctx }
@@ -95,9 +112,12 @@ func (s *recordedStream) SendMsg(request any) error {
 }
 
 // RecvMsg leaves a single reply empty, and ends a stream of them.
-func (s *recordedStream) RecvMsg(any) error {
+func (s *recordedStream) RecvMsg(reply any) error {
 	if s.replies {
 		return io.EOF
+	}
+	if s.effects != nil {
+		s.effects.setPlaceholder(reply)
 	}
 	return nil
 }
@@ -106,9 +126,9 @@ func (s *recordedStream) RecvMsg(any) error {
 // the proxy.
 func (c *Context) CallConn() grpc.ClientConnInterface {
 	if c.Proxy == nil {
-		return recording(func(_ context.Context, method string, _, _ any) error {
+		return recording{record: func(_ context.Context, method string, _, _ any) error {
 			return status.Errorf(codes.FailedPrecondition, "entity.Call to %s: this service does not know its proxy; set Service.ProxyAddr, or embed it into the proxy", method)
-		})
+		}}
 	}
 	return &calling{conn: c.Proxy, from: c}
 }

@@ -74,6 +74,15 @@ func (e *Effects) setForward(forward *protocol.Forward, placeholder any) error {
 	return nil
 }
 
+// setPlaceholder sets what a generated client returns for a forward that was recorded before.
+func (e *Effects) setPlaceholder(reply any) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.forward != nil && e.placeholder == nil {
+		e.placeholder = reply
+	}
+}
+
 // SideEffect records that another command is to be carried out after this one.
 func (e *Effects) SideEffect(ctx context.Context, fullMethod string, request any, synchronous bool) error {
 	target, payload, md, err := e.command(ctx, fullMethod, request)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,7 +28,7 @@ func WithMetadata(ctx context.Context, m *protocol.Metadata) context.Context {
 		key := strings.ToLower(e.GetKey())
 		switch v := e.GetValue().(type) {
 		case *protocol.MetadataEntry_StringValue:
-			md[key] = append(md[key], v.StringValue)
+			md[key] = append(md[key], textValue(key, v.StringValue))
 		case *protocol.MetadataEntry_BytesValue:
 			if !strings.HasSuffix(key, binarySuffix) {
 				key += binarySuffix
@@ -36,6 +37,18 @@ func WithMetadata(ctx context.Context, m *protocol.Metadata) context.Context {
 		}
 	}
 	return metadata.NewIncomingContext(ctx, md)
+}
+
+// textValue returns the value of a text entry as gRPC has it. Proxies send binary headers in
+// base64, as they are on the wire (protocol section 6.2), with or without padding.
+func textValue(key, text string) string {
+	if !strings.HasSuffix(key, binarySuffix) {
+		return text
+	}
+	if decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "=")); err == nil {
+		return string(decoded)
+	}
+	return text
 }
 
 // toMetadata returns gRPC metadata as that of the protocol, sorted by key, and nil if
