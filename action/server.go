@@ -110,7 +110,7 @@ type unaryCall struct {
 func (c *unaryCall) run(ctx context.Context, out *response) {
 	defer func() {
 		if p := recover(); p != nil {
-			out.setFailure(command.Failure(0, c.server.panicked(&c.ctx, p)))
+			out.setFailure(command.Failure(0, c.server.panicked(&c.ctx, p))) //nolint:contextcheck // its context is made from ctx
 		}
 	}()
 	c.header.Reset(c.method.FullName)

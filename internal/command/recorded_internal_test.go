@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/cloudstate-go/cloudstate/examples/pricing/pricingpb"
@@ -56,7 +55,7 @@ func TestSideEffect_NeedsARequest(t *testing.T) {
 func TestForward_RefusesRepliesThatDoNotFit(t *testing.T) {
 	t.Parallel()
 	c := pricingContext()
-	var conn grpc.ClientConnInterface = c.ForwardConn()
+	conn := c.ForwardConn()
 	_, err := pricingpb.NewPricingClient(conn).Asked(t.Context(), &pricingpb.Product{})
 	require.ErrorContains(t, err, "it replies with google.protobuf.Empty, but com.example.pricing.Pricing.Quote with com.example.pricing.Price")
 	_, err = pricingpb.NewPricingClient(conn).Discounts(t.Context(), &pricingpb.Product{})
