@@ -108,9 +108,9 @@ type unaryCall struct {
 // run carries out the call and makes out its response. No panic leaves it, be it that of the
 // handler, of its error or of its reply.
 func (c *unaryCall) run(ctx context.Context, out *response) {
-	defer func() {
+	defer func() { //nolint:contextcheck // its context is made from ctx
 		if p := recover(); p != nil {
-			out.setFailure(command.Failure(0, c.server.panicked(&c.ctx, p))) //nolint:contextcheck // its context is made from ctx
+			out.setFailure(command.Failure(0, c.server.panicked(&c.ctx, p)))
 		}
 	}()
 	c.header.Reset(c.method.FullName)
