@@ -1,0 +1,157 @@
+package replica_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
+)
+
+// seeds are inputs that exercise every type for a while.
+func seeds(f *testing.F) {
+	f.Helper()
+	for kind := range byte(8) {
+		data := []byte{kind}
+		for i := range 400 {
+			data = append(data, byte(i*i*7+i*int(kind+3)+i/9))
+		}
+		f.Add(data)
+	}
+}
+
+// run lets three replicas change, with their parts lost, late, in any order and more than
+// once. It returns the replicas before they have exchanged everything.
+func run(t *testing.T, d *dice) []*node {
+	t.Helper()
+	nodes := []*node{newNode(t, "a"), newNode(t, "b"), newNode(t, "c")}
+	kind := replica.Kind(1 + d.roll(8))
+	var parts []*replica.State
+	for len(*d) > 0 {
+		n := nodes[d.roll(3)]
+		switch d.roll(4) {
+		case 0, 1:
+			delta := d.delta(kind, 0)
+			if n.held == nil || n.state.Exists() {
+				parts = append(parts, n.write(delta))
+			}
+		case 2:
+			if len(parts) > 0 {
+				n.state.Merge(parts[d.roll(len(parts))])
+			}
+		default:
+			n.state.Merge(nodes[d.roll(3)].state)
+		}
+		if d.roll(3) > 0 {
+			told := n.state.View(n.name, 3)
+			if delta, err := replica.Diff(n.held, told); err == nil && delta != nil && n.held != nil && n.held.Kind() != replica.LWWRegister {
+				requireHolds(t, n.held, told)
+			}
+			n.held = told
+		}
+	}
+	return nodes
+}
+
+// requireHolds requires that a user function which is told the difference holds what the
+// proxy believes.
+func requireHolds(t *testing.T, held, told *replica.View) {
+	t.Helper()
+	again, err := replica.Diff(told, told)
+	require.NoError(t, err)
+	require.Nil(t, again)
+	full := replica.NewView(told.Kind())
+	if told.Kind() != replica.Vote && told.Kind() != replica.ORMap {
+		require.NoError(t, full.Apply(told.Full()))
+		difference, err := replica.Diff(full, told)
+		require.NoError(t, err)
+		require.Nil(t, difference)
+		delta, err := replica.Diff(held, told)
+		require.NoError(t, err)
+		require.NoError(t, held.Apply(delta))
+		requireDelta(t, told.Full(), held.Full())
+	}
+}
+
+// FuzzState_Converges lets replicas change at will. Once everybody has got the state of
+// everybody, in any order, all are the same.
+func FuzzState_Converges(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := dice(data[:min(len(data), 1000)])
+		order := d.roll(6)
+		nodes := run(t, &d)
+		for range 2 {
+			for i := range nodes {
+				for j := range nodes {
+					nodes[(i+order)%3].state.Merge(nodes[(j+order/2)%3].state)
+				}
+			}
+		}
+		for _, n := range nodes[1:] {
+			require.Equal(t, nodes[0].state.Encode(), n.state.Encode())
+		}
+	})
+}
+
+// FuzzState_MergeIsALattice checks the laws of Merge, also for parts of states.
+func FuzzState_MergeIsALattice(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := dice(data[:min(len(data), 1000)])
+		nodes := run(t, &d)
+		merge := func(states ...*replica.State) []byte {
+			merged := states[0].Clone()
+			for _, s := range states[1:] {
+				merged.Merge(s.Clone())
+			}
+			return merged.Encode()
+		}
+		a, b, c := nodes[0].state, nodes[1].state, nodes[2].state
+		require.Equal(t, merge(a), merge(a, a), "idempotent")
+		require.Equal(t, merge(a, b), merge(b, a), "commutative")
+		bc := b.Clone()
+		bc.Merge(c)
+		require.Equal(t, merge(a, b, c), merge(a, bc), "associative")
+		require.False(t, bc.Merge(c), "nothing is new the second time")
+		require.True(t, slices.Equal(merge(replica.NewState(), a), merge(a)), "an empty state is neutral")
+	})
+}
+
+// FuzzDecode checks that decoding never panics, and that what it accepts survives a
+// round trip.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add([]byte{1, 0, 0, 0, 0, 0})
+	f.Add([]byte{2, 0})
+	n := newNode(f, "a")
+	n.write(ormap(nil))
+	f.Add(n.write(ormapOf("k", added("x", "y"))).Encode())
+	f.Add(n.state.Encode())
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := replica.Decode(data)
+		if err != nil {
+			return
+		}
+		again, err := replica.Decode(s.Encode())
+		require.NoError(t, err)
+		require.Equal(t, s.Encode(), again.Encode())
+		s.View("a", 3)
+		s.Merge(again)
+	})
+}
+
+// FuzzEncode_RoundTrips checks that states are the same after they have travelled.
+func FuzzEncode_RoundTrips(f *testing.F) {
+	seeds(f)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := dice(data[:min(len(data), 1000)])
+		for _, n := range run(t, &d) {
+			decoded, err := replica.Decode(n.state.Encode())
+			require.NoError(t, err)
+			require.Equal(t, n.state.Encode(), decoded.Encode())
+			require.Equal(t, n.state.View(n.name, 3), decoded.View(n.name, 3))
+		}
+	})
+}
