@@ -53,9 +53,11 @@
 //
 // # What it serves
 //
-// Event sourced entities, value entities and actions, with side effects and forwards
-// between all of them. Calls to components of other kinds are answered with
-// UNIMPLEMENTED.
+// Event sourced entities, value entities, CRDT entities and actions, with side effects
+// and forwards between all of them.
+//
+// CRDT entities are kept in memory only, by every proxy of a [cluster.Transport], and are
+// gone when the last of them has stopped.
 //
 // A command of an entity happens once it has been sent to it, even if its client leaves;
 // so do side effects, and forwards to entities. A call of an action, forwarded or not, is

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cloudstate-go/cloudstate/proxy/cluster"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
 )
@@ -41,6 +42,11 @@ type Proxy struct {
 	// Values keeps the states of value entities. Nil means in memory, whatever Journal
 	// is: a store that is both is set in both fields. It is not closed by the proxy.
 	Values store.Values
+
+	// Cluster connects the proxy with others, which replicate CRDT entities among each
+	// other. It is joined once the user function has been discovered, and left when the
+	// proxy stops. Nil means that there are no others.
+	Cluster cluster.Transport
 
 	// Logger gets a record for each fault, and for start and stop. Nil
 	// means slog.Default().
@@ -171,9 +177,10 @@ func (p *Proxy) readiness() chan struct{} {
 
 // Passivate lets an entity leave memory, and waits until it has: commands that it
 // already has are finished first, later ones activate it again. It does nothing if the
-// entity is not active. If an event sourced service and a value entity service share the
-// persistence id, it concerns the entities of both. The error says that no service has
-// that persistence id, or that the context has ended.
+// entity is not active. A CRDT entity stays, and gets further commands, while a stream of
+// it is open. If services of different kinds share the persistence id, it concerns the
+// entities of all. The error says that no service has that persistence id, or that the
+// context has ended.
 func (p *Proxy) Passivate(ctx context.Context, persistenceID, id string) error {
 	running := p.running.Load()
 	if running == nil {
@@ -191,9 +198,53 @@ func (p *Proxy) Passivate(ctx context.Context, persistenceID, id string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("proxy: passivate %s %q: no event sourced or value entity service has that persistence id", persistenceID, id)
+		return fmt.Errorf("proxy: passivate %s %q: no service of entities has that persistence id", persistenceID, id)
 	}
 	return nil
+}
+
+// A Replication is what a proxy knows of the CRDTs of its cluster.
+type Replication struct {
+	// Node is the name of the proxy in its cluster.
+	Node string
+	// Fingerprints has a hash of the state of every CRDT that is known, by entity. Proxies
+	// that have the same ones have the same states.
+	Fingerprints map[Replica][16]byte
+	// Settled says that the user function has been told of all of it, and that no command
+	// of a CRDT entity is under way.
+	Settled bool
+}
+
+// A Replica names a CRDT entity.
+type Replica struct {
+	// PersistenceID is that of its service.
+	PersistenceID string
+	// ID is the entity.
+	ID string
+}
+
+// Replication returns how far replication has come, for operators and tests. It is empty
+// before the proxy is ready.
+func (p *Proxy) Replication() Replication {
+	running := p.running.Load()
+	if running == nil {
+		return Replication{}
+	}
+	prints := map[Replica][16]byte{}
+	for key, sum := range running.node.Fingerprints() {
+		prints[Replica{PersistenceID: key.Type, ID: key.ID}] = sum
+	}
+	// After the fingerprints: what arrives in between is not settled.
+	return Replication{Node: running.node.ID(), Fingerprints: prints, Settled: running.crdts.Settled()}
+}
+
+// Exchange lets all other proxies of the cluster compare their CRDTs with those of this one,
+// and exchange what is missing on either side, which they do from time to time anyway. It
+// does not wait, and does nothing before the proxy is ready.
+func (p *Proxy) Exchange() {
+	if running := p.running.Load(); running != nil {
+		running.node.Exchange()
+	}
 }
 
 // The settings, with their defaults.

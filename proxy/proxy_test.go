@@ -282,7 +282,7 @@ func TestProxy_Passivate(t *testing.T) {
 		f.ready()
 		id := scripted.PersistenceID(scripted.First)
 		require.NoError(t, f.proxy.Passivate(t.Context(), id, "u1"))
-		require.ErrorContains(t, f.proxy.Passivate(t.Context(), "nothing", "u1"), `passivate nothing "u1": no event sourced or value entity service has that persistence id`)
+		require.ErrorContains(t, f.proxy.Passivate(t.Context(), "nothing", "u1"), `passivate nothing "u1": no service of entities has that persistence id`)
 		stream := f.open("u1")
 		done := make(chan error, 1)
 		go func() { done <- f.proxy.Passivate(t.Context(), id, "u1") }()

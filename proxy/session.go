@@ -11,8 +11,10 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/actions"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/crdts"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/entities"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 )
@@ -24,8 +26,17 @@ const modulePath = "github.com/cloudstate-go/cloudstate"
 type running struct {
 	spec     *spec.Spec
 	router   *routing.Router
-	entities map[string]*entities.Runners // by entity type
+	entities map[string]stateful // by entity type
+	crdts    *crdts.Entities     // one of them
+	node     *replication.Node   // of the cluster
 	actions  *actions.Actions
+}
+
+// stateful are the entities of one kind.
+type stateful interface {
+	routing.Kind
+	Passivate(ctx context.Context, service *spec.Service, id string) error
+	Close()
 }
 
 // A session is one call of Serve. Its parts start from the bottom of the list, and
@@ -106,6 +117,10 @@ func (s *session) open(work, life context.Context) error {
 		}
 		return fmt.Errorf("proxy: %w", err)
 	}
+	node, err := replication.NewNode(s.proxy.Cluster, s.garbled)
+	if err != nil {
+		return fmt.Errorf("proxy: %w", err)
+	}
 	router := routing.New(discovered, s.reporter)
 	config := entities.Config{
 		UserFunction:       s.link.conn,
@@ -117,13 +132,26 @@ func (s *session) open(work, life context.Context) error {
 		Report:             s.reporter.Report,
 		Metadata:           s.proxy.EntityMetadata,
 	}
+	replicated := crdts.New(life, crdts.Config{
+		UserFunction:       s.link.conn,
+		Node:               node,
+		PassivationTimeout: config.PassivationTimeout,
+		RelayTimeout:       config.RelayTimeout,
+		Complete:           router.Complete,
+		Report:             s.reporter.Report,
+		Tell:               s.reporter.Tell,
+		Metadata:           s.proxy.EntityMetadata,
+	})
 	s.running = &running{
 		spec:   discovered,
 		router: router,
-		entities: map[string]*entities.Runners{
+		entities: map[string]stateful{
 			spec.EventSourced: entities.NewEventSourced(life, config),
 			spec.ValueEntity:  entities.NewValueEntities(life, config),
+			spec.CRDT:         replicated,
 		},
+		crdts:   replicated,
+		node:    node,
 		actions: actions.New(life, actions.Config{UserFunction: s.link.conn, Report: s.reporter.Report}),
 	}
 	for entityType, runners := range s.running.entities {
@@ -143,6 +171,9 @@ func (s *session) close(ctx context.Context, abort context.CancelFunc) error {
 	defer cancel()
 	defer context.AfterFunc(grace, abort)()
 
+	if s.running != nil {
+		s.running.crdts.Drain() // the front end waits for the streams of clients
+	}
 	s.frontend.Shutdown(grace)
 	if s.running != nil {
 		if err := s.running.router.Wait(grace); err != nil {
@@ -156,6 +187,7 @@ func (s *session) close(ctx context.Context, abort context.CancelFunc) error {
 	if s.running != nil {
 		_ = s.running.router.Wait(context.WithoutCancel(ctx))
 		s.running.actions.Close()
+		s.running.node.Close()
 	}
 	s.reporter.Close()
 	s.background.Wait()
@@ -170,6 +202,11 @@ func (r *running) closeEntities() {
 		closing.Go(runners.Close)
 	}
 	closing.Wait()
+}
+
+// garbled logs what is wrong with a message of another proxy.
+func (s *session) garbled(err error) {
+	s.logger.LogAttrs(context.Background(), slog.LevelWarn, "a message of another proxy was ignored", slog.Any("error", err))
 }
 
 // version returns the version of this module in the program, or "".

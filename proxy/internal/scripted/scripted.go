@@ -29,6 +29,7 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
+	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
 )
@@ -50,6 +51,7 @@ type UserFunction struct {
 
 	streams chan *Stream
 	values  chan *ValueStream
+	crdts   chan *CRDTStream
 	calls   chan *ActionCall
 	reports chan string
 }
@@ -66,6 +68,7 @@ func New(tb testing.TB) *UserFunction {
 		done:     ctx.Done(),
 		streams:  make(chan *Stream),
 		values:   make(chan *ValueStream),
+		crdts:    make(chan *CRDTStream),
 		calls:    make(chan *ActionCall),
 		reports:  make(chan string, 1000),
 	}
@@ -97,6 +100,7 @@ func (u *UserFunction) Serve(ctx context.Context, listener net.Listener) error {
 	protocol.RegisterEntityDiscoveryServer(u.server, u)
 	eventsourcedpb.RegisterEventSourcedServer(u.server, u)
 	valueentitypb.RegisterValueEntityServer(u.server, valueServer{userFunction: u})
+	crdtpb.RegisterCrdtServer(u.server, crdtServer{userFunction: u})
 	actionpb.RegisterActionProtocolServer(u.server, actionServer{userFunction: u})
 	stop := context.AfterFunc(ctx, func() {
 		u.stopped()

@@ -14,18 +14,21 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
 	"github.com/cloudstate-go/cloudstate/protocol/annotations"
+	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
 )
 
 // The services that a scripted user function has: two of event sourced entities, one of
-// value entities, and an action. Each has the methods Ask, which returns an answer, and
-// Tell, which returns nothing. The action also has the methods In, Out and Both, which
+// value entities, one of CRDT entities, and an action. Each has the methods Ask, which
+// returns an answer, and Tell, which returns nothing. That of CRDTs also has the method
+// Watch, which streams answers out. The action also has the methods In, Out and Both, which
 // stream questions in, answers out, and both, and Take, which takes anything.
 const (
 	First  = "scripted.First"
 	Second = "scripted.Second"
 	Value  = "scripted.Value"
+	CRDT   = "scripted.CRDT"
 	Action = "scripted.Action"
 )
 
@@ -52,6 +55,7 @@ func Spec(tb testing.TB) *protocol.EntitySpec {
 			{EntityType: eventsourcedpb.EventSourced_ServiceDesc.ServiceName, ServiceName: First, PersistenceId: PersistenceID(First)},
 			{EntityType: eventsourcedpb.EventSourced_ServiceDesc.ServiceName, ServiceName: Second, PersistenceId: PersistenceID(Second)},
 			{EntityType: valueentitypb.ValueEntity_ServiceDesc.ServiceName, ServiceName: Value, PersistenceId: PersistenceID(Value)},
+			{EntityType: crdtpb.Crdt_ServiceDesc.ServiceName, ServiceName: CRDT, PersistenceId: PersistenceID(CRDT)},
 			{EntityType: actionpb.ActionProtocol_ServiceDesc.ServiceName, ServiceName: Action},
 		},
 		ServiceInfo: &protocol.ServiceInfo{
@@ -103,6 +107,7 @@ func file() *descriptorpb.FileDescriptorProto {
 		},
 		Service: []*descriptorpb.ServiceDescriptorProto{
 			service("First"), service("Second"), service("Value"),
+			service("CRDT", stream("Watch", false, true)),
 			service("Action", take, stream("In", true, false), stream("Out", false, true), stream("Both", true, true)),
 		},
 	}

@@ -1,0 +1,217 @@
+package replication_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
+	"github.com/cloudstate-go/cloudstate/proxy/cluster"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
+)
+
+var key = replication.Key{Type: "cart", ID: "u1"}
+
+// join returns nodes of a network that are closed when the test ends.
+func join(t *testing.T, n int, network cluster.Transport) []*replication.Node {
+	t.Helper()
+	var nodes []*replication.Node
+	for range n {
+		node, err := replication.NewNode(network, func(err error) { t.Errorf("garbled: %v", err) })
+		require.NoError(t, err)
+		t.Cleanup(node.Close)
+		nodes = append(nodes, node)
+	}
+	return nodes
+}
+
+func counter(by uint64) *crdtpb.CrdtDelta {
+	return &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Gcounter{Gcounter: &crdtpb.GCounterDelta{Increment: by}}}
+}
+
+func value(node *replication.Node, key replication.Key) *crdtpb.CrdtDelta {
+	view, _ := node.Entity(key).View()
+	if view == nil {
+		return nil
+	}
+	return view.Full()
+}
+
+// write changes an entity, and sends the change to everybody.
+func write(t *testing.T, node *replication.Node, key replication.Key, delta *crdtpb.CrdtDelta) {
+	t.Helper()
+	change, _ := node.Entity(key).Update(delta)
+	require.Nil(t, node.Publish(change, crdtpb.CrdtWriteConsistency_LOCAL))
+}
+
+// However messages get lost, doubled, late and out of order, and however the network is
+// split, all nodes end up with the same.
+func TestNode_ConvergesInABadNetwork(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(5) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { badNetwork(t, seed) })
+		})
+	}
+}
+
+func badNetwork(t *testing.T, seed uint64) {
+	t.Helper()
+	network := &cluster.Memory{Fault: func(string, string, []byte) cluster.Fault {
+		return cluster.Fault{Drop: rand.IntN(3) == 0, Copies: rand.IntN(2), Delay: time.Duration(rand.IntN(2000)) * time.Millisecond}
+	}}
+	nodes := join(t, 3, network)
+	random := rand.New(rand.NewPCG(seed, 0))
+	total := map[replication.Key]uint64{}
+	for range 200 {
+		k := replication.Key{Type: "cart", ID: fmt.Sprint("u", random.IntN(3))}
+		by := random.Uint64N(10)
+		total[k] += by
+		write(t, nodes[random.IntN(3)], k, counter(by))
+		switch random.IntN(20) {
+		case 0:
+			network.Partition([]string{nodes[random.IntN(3)].ID()})
+		case 1:
+			network.Heal()
+		}
+		time.Sleep(100 * time.Millisecond) //nolint:forbidigo // virtual time
+	}
+	network.Heal()
+	time.Sleep(2 * time.Minute) //nolint:forbidigo // virtual time
+	for _, node := range nodes {
+		require.Equal(t, nodes[0].Fingerprints(), node.Fingerprints())
+		for k, want := range total {
+			require.True(t, proto.Equal(counter(want), value(node, k)), "%v: want %d, got %v", k, want, value(node, k))
+		}
+	}
+}
+
+// A node that joins later gets what there is, without being asked for it.
+func TestNode_TellsThoseWhoJoin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := &cluster.Memory{}
+		first := join(t, 1, network)[0]
+		write(t, first, key, counter(3))
+		second := join(t, 1, network)[0]
+		require.Empty(t, second.Fingerprints())
+		time.Sleep(2 * time.Second) //nolint:forbidigo // virtual time
+		require.Equal(t, first.Fingerprints(), second.Fingerprints())
+		require.True(t, proto.Equal(counter(3), value(second, key)))
+	})
+}
+
+// Watchers learn of what other nodes do, and only of that.
+func TestEntity_Watch(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nodes := join(t, 2, &cluster.Memory{})
+		changes := 0
+		e := nodes[0].Entity(key)
+		e.Watch(func() { changes++ })
+		write(t, nodes[0], key, counter(1))
+		synctest.Wait()
+		require.Zero(t, changes)
+		write(t, nodes[1], key, counter(1))
+		synctest.Wait()
+		require.Equal(t, 1, changes)
+		require.Equal(t, uint64(1), e.Changes())
+		e.Watch(nil)
+		write(t, nodes[1], key, counter(1))
+		synctest.Wait()
+		require.Equal(t, 1, changes)
+	})
+}
+
+// A write is repeated until it is acknowledged: a network that loses much is good enough.
+func TestNode_RepeatsWrites(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		lost := 0
+		nodes := join(t, 2, &cluster.Memory{Fault: func(from, _ string, _ []byte) cluster.Fault {
+			if from == "node-1" {
+				lost++
+			}
+			return cluster.Fault{Drop: from == "node-1" && lost < 4}
+		}})
+		change, _ := nodes[0].Entity(key).Update(counter(1))
+		require.NoError(t, nodes[0].Publish(change, crdtpb.CrdtWriteConsistency_ALL)(t.Context()))
+		require.True(t, proto.Equal(counter(1), value(nodes[1], key)))
+	})
+}
+
+// Tombstones travel like everything else, and nothing brings back what was deleted.
+func TestNode_ReplicatesDeletes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := &cluster.Memory{}
+		nodes := join(t, 2, network)
+		write(t, nodes[0], key, counter(1))
+		network.Partition([]string{"node-1"})
+		require.Nil(t, nodes[0].Publish(nodes[0].Entity(key).Delete(), crdtpb.CrdtWriteConsistency_LOCAL))
+		write(t, nodes[1], key, counter(2))
+		network.Heal()
+		time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time
+		for _, node := range nodes {
+			require.True(t, node.Entity(key).Deleted())
+			require.Nil(t, value(node, key))
+		}
+	})
+}
+
+// A node without a cluster needs nobody.
+func TestNode_Alone(t *testing.T) {
+	t.Parallel()
+	node := join(t, 1, nil)[0]
+	e := node.Entity(key)
+	e.Read(t.Context())
+	change, _ := e.Update(&crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: true}}})
+	require.Nil(t, node.Publish(change, crdtpb.CrdtWriteConsistency_ALL))
+	node.Exchange()
+	// one voter.
+	want := &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: true, VotesFor: 1, TotalVoters: 1}}}
+	require.True(t, proto.Equal(want, value(node, key)))
+}
+
+// What makes no sense is reported, and changes nothing.
+func TestNode_WarnsOfGarbage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		network := &cluster.Memory{}
+		warnings := 0
+		node, err := replication.NewNode(network, func(error) { warnings++ })
+		require.NoError(t, err)
+		defer node.Close()
+		stranger, err := network.Join(func(string, []byte) {})
+		require.NoError(t, err)
+		defer stranger.Leave()
+		garbage := [][]byte{nil, {9, 1}, {1, 9, 0}, {1, 1}, {1, 1, 0, 5}, {1, 1, 0, 0, 0, 9}, {1, 6, 0, 0, 0, 1}, {1, 5, 0, 0, 0, 9}, {1, 4, 0, 0, 0, 9}, {1, 6, 0, 0xff}}
+		for _, data := range garbage {
+			stranger.Send(node.ID(), data)
+		}
+		synctest.Wait()
+		require.Equal(t, len(garbage), warnings)
+		require.Empty(t, node.Fingerprints())
+	})
+}
+
+// Elements of sets travel as they are.
+func TestNode_ReplicatesElements(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nodes := join(t, 2, &cluster.Memory{})
+		set := &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Gset{Gset: &crdtpb.GSetDelta{Added: []*anypb.Any{
+			{TypeUrl: "p.cloudstate.io/bytes", Value: []byte{0xff, 0}}, {TypeUrl: "p.cloudstate.io/string"},
+		}}}}
+		write(t, nodes[0], key, set)
+		synctest.Wait()
+		require.True(t, proto.Equal(set, value(nodes[1], key)))
+	})
+}
