@@ -2,6 +2,8 @@ package cluster_test
 
 import (
 	"fmt"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,14 +25,22 @@ func ExampleMemory() {
 	// Output: node-1: hello
 }
 
-// listen adds a member that remembers its messages, which may be read when everything
-// is quiet.
-func listen(t *testing.T, network *cluster.Memory) (cluster.Member, *[]string) {
+// listen adds a member that remembers its messages. The result returns them.
+func listen(t *testing.T, network *cluster.Memory) (member cluster.Member, received func() []string) {
 	t.Helper()
-	messages := &[]string{}
-	member, err := network.Join(func(_ string, message []byte) { *messages = append(*messages, string(message)) })
+	var mu sync.Mutex
+	var messages []string
+	member, err := network.Join(func(_ string, message []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		messages = append(messages, string(message))
+	})
 	require.NoError(t, err)
-	return member, messages
+	return member, func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(messages)
+	}
 }
 
 func TestMemory_Partitions(t *testing.T) {
@@ -54,12 +64,12 @@ func TestMemory_Partitions(t *testing.T) {
 		send("others")
 		network.Heal()
 		send("healed")
-		require.Equal(t, []string{"all", "two", "healed"}, *atB)
-		require.Equal(t, []string{"all", "others", "healed"}, *atC)
+		require.Equal(t, []string{"all", "two", "healed"}, atB())
+		require.Equal(t, []string{"all", "others", "healed"}, atC())
 		b.Leave()
 		require.Equal(t, []string{"node-3"}, a.Peers())
 		send("after")
-		require.Equal(t, []string{"all", "two", "healed"}, *atB)
+		require.Equal(t, []string{"all", "two", "healed"}, atB())
 		d, _ := listen(t, network)
 		require.Equal(t, "node-4", d.ID(), "names are not used again")
 		for _, m := range []cluster.Member{a, c, d} {
@@ -91,10 +101,10 @@ func TestMemory_Faults(t *testing.T) {
 			a.Send(b.ID(), []byte(text))
 		}
 		synctest.Wait()
-		require.Equal(t, []string{"twice", "twice", "now"}, *atB)
+		require.Equal(t, []string{"twice", "twice", "now"}, atB())
 		time.Sleep(3 * time.Second) //nolint:forbidigo // virtual time
 		synctest.Wait()
-		require.Equal(t, []string{"twice", "twice", "now", "late", "later"}, *atB)
+		require.Equal(t, []string{"twice", "twice", "now", "late", "later"}, atB())
 		a.Leave()
 		b.Leave()
 	})

@@ -3,6 +3,7 @@ package replication_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,12 +135,9 @@ func TestEntity_Watch(t *testing.T) {
 func TestNode_RepeatsWrites(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		lost := 0
+		var sent atomic.Int32
 		nodes := join(t, 2, &cluster.Memory{Fault: func(from, _ string, _ []byte) cluster.Fault {
-			if from == "node-1" {
-				lost++
-			}
-			return cluster.Fault{Drop: from == "node-1" && lost < 4}
+			return cluster.Fault{Drop: from == "node-1" && sent.Add(1) < 4}
 		}})
 		change, _ := nodes[0].Entity(key).Update(counter(1))
 		require.NoError(t, nodes[0].Publish(change, crdtpb.CrdtWriteConsistency_ALL)(t.Context()))
