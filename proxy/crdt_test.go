@@ -15,13 +15,6 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/internal/scripted"
 )
 
-// bubble runs a test with virtual time.
-func bubble(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	t.Parallel()
-	synctest.Test(t, test)
-}
-
 // passivateCRDT lets an entity leave memory.
 func (f *fixture) passivateCRDT(id string, stream *scripted.CRDTStream) {
 	f.t.Helper()
@@ -34,7 +27,8 @@ func (f *fixture) passivateCRDT(id string, stream *scripted.CRDTStream) {
 // P-110: init has no delta before there is a CRDT, and then all of it, empty or not. P-125:
 // what an entity has done itself is not echoed. P-020, P-024: command ids start over.
 func TestCRDT_KeepsItsState(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		c := f.askCRDT("e")
 		stream := f.AcceptCRDT()
@@ -70,7 +64,8 @@ func TestCRDT_KeepsItsState(t *testing.T) {
 
 // P-131: commands do not wait for each other, and replies come in any order.
 func TestCRDT_PipelinesCommands(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		first := f.askCRDT("e")
@@ -88,7 +83,8 @@ func TestCRDT_PipelinesCommands(t *testing.T) {
 // P-115, P-116: after a delete, the reply is delivered, the stream half-closed, and the
 // entity gone for good, without another stream.
 func TestCRDT_Deletes(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", counted(1))
 		other := f.askCRDT("e")
@@ -157,7 +153,8 @@ func TestCRDT_Crashes(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				f := start(t).ready()
 				stream := f.openCRDT("e", counted(5))
 				w := f.openWatch(stream, "e", 2)
@@ -185,7 +182,8 @@ func TestCRDT_Crashes(t *testing.T) {
 // A-04, P-118: a failure of one command is for its client, with its text. The activation
 // goes on.
 func TestCRDT_FailuresOfCommands(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		w := f.openWatch(stream, "e", 2)
@@ -208,7 +206,8 @@ func TestCRDT_FailuresOfCommands(t *testing.T) {
 
 // A change that comes with a failure does not count, and the user function learns that.
 func TestCRDT_IgnoresChangesOfFailures(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", scripted.Change(orset(&crdtpb.ORSetDelta{Added: elements("a", "c")}), local))
 		c := f.askCRDT("e")
@@ -229,24 +228,26 @@ func TestCRDT_IgnoresChangesOfFailures(t *testing.T) {
 
 // P-146: a value that loses is corrected.
 func TestCRDT_CorrectsRegisters(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
-		stream := f.openCRDT("e", scripted.Change(register("first", crdtpb.CrdtClock_CUSTOM, 5), local))
-		c := f.askCRDT("e")
+		stream := f.openCRDT("register", scripted.Change(register("first", crdtpb.CrdtClock_CUSTOM, 5), local))
+		c := f.askCRDT("register")
 		stream.RequireCommand(2, "Ask")
 		stream.Reply(2, scripted.Answer("set"), scripted.Change(register("second", crdtpb.CrdtClock_CUSTOM, 4), local))
 		c.requireAnswer("set")
 		stream.RequireDelta(register("first", 0, 0))
-		f.passivateCRDT("e", stream)
+		f.passivateCRDT("register", stream)
 	})
 }
 
 // P-129: an entity leaves memory when it is idle, but not while a stream is open.
 func TestCRDT_StaysWhileAStreamIsOpen(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
-		stream := f.openCRDT("e", nil)
-		w := f.openWatch(stream, "e", 2)
+		stream := f.openCRDT("watched", nil)
+		w := f.openWatch(stream, "watched", 2)
 		time.Sleep(time.Hour) //nolint:forbidigo // virtual time
 		stream.Stream(&crdtpb.CrdtStreamedMessage{CommandId: 2, ClientAction: scripted.Replied(scripted.Answer("still here")), EndStream: true})
 		w.requireNext("still here")
@@ -260,7 +261,8 @@ func TestCRDT_StaysWhileAStreamIsOpen(t *testing.T) {
 // P-130: when the proxy stops, open streams end with OK. The user function learns that
 // their clients have gone, and then half-closes.
 func TestCRDT_ShutdownCompletesStreams(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		w := f.openWatch(stream, "e", 2)
@@ -275,7 +277,8 @@ func TestCRDT_ShutdownCompletesStreams(t *testing.T) {
 
 // A user function that does not end its stream is not waited for without end.
 func TestCRDT_CancelsStreamsThatDoNotEnd(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		stream.RequireHalfClosed()

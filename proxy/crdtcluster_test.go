@@ -26,7 +26,8 @@ func (f *fixture) changeCRDT(stream *scripted.CRDTStream, id string, command int
 // P-110, P-112, P-124, P-125: other nodes are told of changes, when no command is under
 // way, and all at once.
 func TestCRDT_Replicates(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		nodes := newCluster(t, 2, &cluster.Memory{})
 		a, b := nodes[0], nodes[1]
 		left := a.openCRDT("e", nil)
@@ -59,27 +60,29 @@ func TestCRDT_Replicates(t *testing.T) {
 
 // P-124: changes that cancel each other out are not told.
 func TestCRDT_DoesNotTellWhatCancelledOut(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		nodes := newCluster(t, 2, &cluster.Memory{})
 		a, b := nodes[0], nodes[1]
-		left := a.openCRDT("e", nil)
-		right := b.openCRDT("e", scripted.Change(orset(&crdtpb.ORSetDelta{Added: elements("a")}), local))
+		left := a.openCRDT("set", nil)
+		right := b.openCRDT("set", scripted.Change(orset(&crdtpb.ORSetDelta{Added: elements("a")}), local))
 		left.RequireDelta(orset(&crdtpb.ORSetDelta{Added: elements("a")}))
-		c := a.askCRDT("e")
+		c := a.askCRDT("set")
 		left.RequireCommand(2, "Ask")
-		b.changeCRDT(right, "e", 2, scripted.Change(orset(&crdtpb.ORSetDelta{Added: elements("b")}), local))
-		b.changeCRDT(right, "e", 3, scripted.Change(orset(&crdtpb.ORSetDelta{Removed: elements("b")}), local))
+		b.changeCRDT(right, "set", 2, scripted.Change(orset(&crdtpb.ORSetDelta{Added: elements("b")}), local))
+		b.changeCRDT(right, "set", 3, scripted.Change(orset(&crdtpb.ORSetDelta{Removed: elements("b")}), local))
 		synctest.Wait()
 		left.Reply(2, scripted.Answer("nothing"), nil)
 		c.requireAnswer("nothing")
-		a.passivateCRDT("e", left) // and no delta before
-		b.passivateCRDT("e", right)
+		a.passivateCRDT("set", left) // and no delta before
+		b.passivateCRDT("set", right)
 	})
 }
 
 // P-117, P-116: a delete reaches all nodes, and later commands everywhere fail.
 func TestCRDT_DeletesEverywhere(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		nodes := newCluster(t, 3, &cluster.Memory{})
 		a, b, c := nodes[0], nodes[1], nodes[2]
 		left := a.openCRDT("e", counted(1))
@@ -113,7 +116,8 @@ func TestCRDT_WriteConsistency(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
 				network := &cluster.Memory{}
 				f := newCluster(t, 3, network)[0]
 				stream := f.openCRDT("e", counted(1))
@@ -140,7 +144,8 @@ func TestCRDT_WriteConsistency(t *testing.T) {
 
 // An initial read waits for a majority, and then makes do with what the node knows.
 func TestCRDT_ReadsFromAMajority(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		network := &cluster.Memory{}
 		nodes := newCluster(t, 3, network)
 		network.Partition([]string{"node-3"})
@@ -162,7 +167,8 @@ func TestCRDT_ReadsFromAMajority(t *testing.T) {
 // While its write is under way, a new stream gets what the user function sends after the
 // reply.
 func TestCRDT_KeepsStreamedMessagesInOrder(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		network := &cluster.Memory{Fault: func(string, string, []byte) cluster.Fault { return cluster.Fault{Delay: time.Second} }}
 		f := newCluster(t, 2, network)[0]
 		stream := f.openCRDT("e", nil)

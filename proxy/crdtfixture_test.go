@@ -2,7 +2,6 @@ package proxy_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"testing"
 
@@ -26,11 +25,11 @@ const (
 
 // newCluster starts fixtures that replicate over the same network. Their nodes are named
 // node-1 and so on, in order.
-func newCluster(t *testing.T, n int, network *cluster.Memory, change ...func(*fixture)) []*fixture {
+func newCluster(t *testing.T, n int, network *cluster.Memory) []*fixture {
 	t.Helper()
 	nodes := make([]*fixture, 0, n)
 	for range n {
-		f := start(t, append(change, func(f *fixture) { f.proxy.Cluster = network })...)
+		f := start(t, func(f *fixture) { f.proxy.Cluster = network })
 		nodes = append(nodes, f.ready())
 	}
 	return nodes
@@ -104,7 +103,7 @@ func (w *watch) requireNext(text string) {
 func (w *watch) requireEnd() {
 	w.f.t.Helper()
 	err := w.stream.RecvMsg(&wrapperspb.StringValue{})
-	require.True(w.f.t, errors.Is(err, io.EOF), "got %v", err)
+	require.ErrorIs(w.f.t, err, io.EOF)
 }
 
 func (w *watch) requireFailure(text string) {
@@ -140,7 +139,7 @@ func register(value string, clock crdtpb.CrdtClock, custom int64) *crdtpb.CrdtDe
 }
 
 func elements(list ...string) []*anypb.Any {
-	var e []*anypb.Any
+	e := make([]*anypb.Any, 0, len(list))
 	for _, text := range list {
 		e = append(e, scripted.Event(text))
 	}

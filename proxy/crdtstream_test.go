@@ -15,7 +15,8 @@ import (
 // P-119: a stream may begin with an empty reply; it has what the user function sends, until
 // that ends it.
 func TestCRDT_Streams(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		w := f.watch("e")
 		stream := f.AcceptCRDT()
@@ -34,7 +35,8 @@ func TestCRDT_Streams(t *testing.T) {
 
 // a reply that is not streamed ends the stream, whatever else it has.
 func TestCRDT_EndsStreamsThatAreNone(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		w := f.watch("e")
 		stream := f.AcceptCRDT()
@@ -50,7 +52,8 @@ func TestCRDT_EndsStreamsThatAreNone(t *testing.T) {
 // P-123, P-124: the user function learns that a client has left; while it has not
 // answered, it gets no delta.
 func TestCRDT_CancelsStreams(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		w := f.openWatch(stream, "e", 2)
@@ -73,7 +76,8 @@ func TestCRDT_CancelsStreams(t *testing.T) {
 // when a client leaves before the reply, the cancellation comes once, and after
 // the reply.
 func TestCRDT_CancelsStreamsAfterTheReply(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		w := f.watch("e")
@@ -89,7 +93,8 @@ func TestCRDT_CancelsStreamsAfterTheReply(t *testing.T) {
 
 // nothing is cancelled that did not become a stream, or has ended.
 func TestCRDT_DoesNotCancelWhatHasEnded(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		w := f.watch("e")
@@ -108,7 +113,8 @@ func TestCRDT_DoesNotCancelWhatHasEnded(t *testing.T) {
 
 // P-127: messages for streams that there are not do no harm, but are reported.
 func TestCRDT_ReportsMessagesOfUnknownStreams(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		stream.Stream(&crdtpb.CrdtStreamedMessage{CommandId: 7})
@@ -123,7 +129,8 @@ func TestCRDT_ReportsMessagesOfUnknownStreams(t *testing.T) {
 // A-05, P-132: side effects of streamed messages, and of the answer to a cancellation, are
 // carried out.
 func TestCRDT_SideEffectsOfStreams(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		effect := func(text string) []*protocol.SideEffect {
 			return []*protocol.SideEffect{{ServiceName: scripted.Value, CommandName: "Ask", Payload: scripted.Question(text, ""), Synchronous: true}}
@@ -148,7 +155,8 @@ func TestCRDT_SideEffectsOfStreams(t *testing.T) {
 
 // Section 7.5: a forward to a streamed command, and from one, is routed by its target.
 func TestCRDT_Forwards(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
 		f := start(t).ready()
 		w := f.watch("from")
 		from := f.AcceptCRDT()

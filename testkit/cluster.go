@@ -54,7 +54,7 @@ func (c *Cluster) Partition(groups ...[]int) {
 	c.tb.Helper()
 	names := make([][]string, 0, len(groups))
 	for _, group := range groups {
-		var members []string
+		members := make([]string, 0, len(group))
 		for _, i := range group {
 			members = append(members, c.Node(i).proxy.Replication().Node)
 		}

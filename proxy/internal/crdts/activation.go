@@ -221,9 +221,9 @@ func (a *activation) end(err error) {
 		a.ended = true
 		a.finishAll()
 	case errors.Is(err, io.EOF):
-		a.crash(nil, errors.New("Unexpected entity termination due to stream closure")) //nolint:staticcheck,revive // the text of the protocol
+		a.crash(nil, errors.New("Unexpected entity termination due to stream closure")) //nolint:staticcheck // the text of the protocol
 	default:
-		a.crash(nil, fmt.Errorf("Entity crashed: %w", err)) //nolint:staticcheck,revive // the text of the protocol
+		a.crash(nil, fmt.Errorf("Entity crashed: %w", err)) //nolint:staticcheck // the text of the protocol
 	}
 }
 

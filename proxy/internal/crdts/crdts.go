@@ -124,7 +124,7 @@ func (e *Entities) Start(ctx context.Context, command *routing.Command) func(res
 
 // wait passes responses on until there are no more, which is when the call has ended, or
 // until nobody wants more.
-func (e *Entities) wait(ctx context.Context, of entity, c *call, respond func(*routing.Response) error) (err error, ended bool) { //nolint:revive,staticcheck // the error is what the caller passes on
+func (e *Entities) wait(ctx context.Context, of entity, c *call, respond func(*routing.Response) error) (err error, ended bool) { //nolint:staticcheck // the error is what the caller passes on
 	if c.command.Follows() && !c.streamed { // what it follows from has happened, so it has to happen as well
 		ctx = context.WithoutCancel(ctx)
 	}

@@ -49,10 +49,10 @@ func (a *activation) reply(reply *crdtpb.CrdtReply) {
 	c := a.sent[id]
 	switch {
 	case c == nil:
-		a.crash(nil, fmt.Errorf("Received reply for entity id %s for unknown command %d", a.runner.id, id)) //nolint:staticcheck,revive // the text of the protocol
+		a.crash(nil, fmt.Errorf("Received reply for entity id %s for unknown command %d", a.runner.id, id)) //nolint:staticcheck // the text of the protocol
 		return
 	case reply.GetStreamed() && !c.streamed:
-		a.crash(c, fmt.Errorf("Streamed reply to non streamed command %d", id)) //nolint:staticcheck,revive // the text of the protocol
+		a.crash(c, fmt.Errorf("Streamed reply to non streamed command %d", id)) //nolint:staticcheck // the text of the protocol
 		return
 	}
 	action := reply.GetStateAction()
@@ -110,10 +110,11 @@ func (a *activation) change(id int64, c *call, action *crdtpb.CrdtStateAction, f
 	var change replication.Change
 	switch act := action.GetAction().(type) {
 	case *crdtpb.CrdtStateAction_Update:
-		created, lost := a.held == nil, false
+		created := a.held == nil
 		if !a.imagine(c, action) {
 			return
 		}
+		var lost bool
 		change, lost = a.runner.replica.Update(act.Update)
 		if lost || created { // what is created may have to learn how many nodes there are
 			a.differs = true
@@ -172,7 +173,7 @@ func (a *activation) streamedMessage(message *crdtpb.CrdtStreamedMessage) {
 	}
 	c := a.open[id]
 	if c == nil {
-		a.tell(nil, fmt.Errorf("Received streamed message for unknown stream %d", id)) //nolint:staticcheck,revive // in the manner of the protocol's texts
+		a.tell(nil, fmt.Errorf("Received streamed message for unknown stream %d", id)) //nolint:staticcheck // in the manner of the protocol's texts
 		return
 	}
 	c.deliver(response)
@@ -188,7 +189,7 @@ func (a *activation) streamCancelled(response *crdtpb.CrdtStreamCancelledRespons
 	id := response.GetCommandId()
 	c := a.cancelled[id]
 	if c == nil {
-		a.tell(nil, fmt.Errorf("Received stream cancelled response for unknown stream %d", id)) //nolint:staticcheck,revive // in the manner of the protocol's texts
+		a.tell(nil, fmt.Errorf("Received stream cancelled response for unknown stream %d", id)) //nolint:staticcheck // in the manner of the protocol's texts
 		return
 	}
 	delete(a.cancelled, id)

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/anypb"
@@ -34,7 +35,12 @@ func (s *State) Apply(delta *crdtpb.CrdtDelta, by Writer) (part *State, lost boo
 	kind := KindOf(delta)
 	mine, theirs := s.root.slot(kind), part.root.slot(kind)
 	if len(mine.alive) == 0 {
-		c.revive(mine, theirs)
+		c.keep(mine, theirs) // with what other nodes have written, if that has arrived first
+	}
+	// Whoever gets this part first has to know that there is a CRDT.
+	theirs.alive = slices.Clone(mine.alive)
+	for _, w := range mine.alive {
+		part.context.add(w.dot)
 	}
 	c.apply(mine, theirs, delta)
 	return part, c.lost

@@ -121,7 +121,7 @@ func (d *decoder) entry(depth int) entry {
 		d.fail(fmt.Errorf("maps are nested more than %d levels deep", maxDepth))
 	}
 	for range d.count() {
-		kind := Kind(min(d.number(), 255)) //nolint:gosec // no larger than that
+		kind := Kind(min(d.number(), 255))
 		if kind < GCounter || kind > Vote {
 			d.fail(errors.New("a type is unknown"))
 			return e
@@ -141,8 +141,9 @@ func (d *decoder) entry(depth int) entry {
 }
 
 func (d *decoder) writes() writes {
-	var list writes
-	for range d.count() {
+	n := d.count()
+	list := make(writes, 0, min(n, 8)) // usually one; a number is not believed
+	for range n {
 		list = append(list, write{dot: d.dot(), number: wide{low: d.number(), high: d.number()}, value: d.element()})
 	}
 	return list

@@ -26,46 +26,33 @@ func Diff(held, wanted *View) (*crdtpb.CrdtDelta, error) {
 		return nil, fmt.Errorf("%s has become %s", held.kind, wanted.kind)
 	}
 	switch held.kind {
-	case GCounter:
-		return gcounterDiff(held, wanted)
-	case PNCounter:
-		if held.counter == wanted.counter {
-			return nil, nil //nolint:nilnil // as documented
-		}
-		return pncounter(wanted.counter.low - held.counter.low), nil
 	case GSet:
 		return gsetDiff(held, wanted)
 	case ORSet:
 		return orsetDiff(held, wanted), nil
-	case LWWRegister:
-		if held.value == wanted.value {
-			return nil, nil //nolint:nilnil // as documented
-		}
-	case Flag:
-		if held.flag == wanted.flag {
-			return nil, nil //nolint:nilnil // as documented
-		}
-		if held.flag {
-			return nil, errors.New("a Flag is not enabled any more")
-		}
 	case ORMap:
 		return ormapDiff(held, wanted), nil
-	case Vote:
-		if held.vote == wanted.vote {
-			return nil, nil //nolint:nilnil // as documented
-		}
+	default:
+		return plainDiff(held, wanted)
 	}
-	return wanted.Full(), nil
 }
 
-func gcounterDiff(held, wanted *View) (*crdtpb.CrdtDelta, error) {
-	if held.counter == wanted.counter {
-		return nil, nil //nolint:nilnil // as documented
-	}
-	if wanted.counter.less(held.counter) {
+// plainDiff is Diff for what has no elements.
+func plainDiff(held, wanted *View) (*crdtpb.CrdtDelta, error) {
+	switch {
+	case held.counter == wanted.counter && held.value == wanted.value && held.flag == wanted.flag && held.vote == wanted.vote:
+		return nil, nil //nolint:nilnil // there is no difference, as documented
+	case held.kind == PNCounter:
+		return pncounter(wanted.counter.low - held.counter.low), nil
+	case held.kind == GCounter && wanted.counter.less(held.counter):
 		return nil, errors.New("a GCounter has become smaller")
+	case held.kind == GCounter:
+		return gcounter(wanted.counter.low - held.counter.low), nil
+	case held.flag:
+		return nil, errors.New("a Flag is not enabled any more")
+	default:
+		return wanted.Full(), nil
 	}
-	return gcounter(wanted.counter.low - held.counter.low), nil
 }
 
 func gsetDiff(held, wanted *View) (*crdtpb.CrdtDelta, error) {

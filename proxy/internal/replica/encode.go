@@ -34,7 +34,7 @@ func (s *State) Encode() []byte {
 	e := &encoder{data: []byte{version, flags}, names: s.names()}
 	e.number(uint64(len(e.names)))
 	for i, name := range slices.Sorted(maps.Keys(e.names)) {
-		e.names[name] = uint64(i) //nolint:gosec // not negative
+		e.names[name] = uint64(i)
 		e.data = protowire.AppendString(e.data, name)
 	}
 	e.context(&s.context)
@@ -136,7 +136,7 @@ func (e *encoder) entry(of entry) {
 
 func (e *encoder) writes(list writes) {
 	e.count(len(list))
-	for _, w := range slices.SortedFunc(slices.Values(list), func(a, b write) int { return a.dot.compare(b.dot) }) {
+	for _, w := range slices.SortedFunc(slices.Values(list), func(a, b write) int { return a.compare(b.dot) }) {
 		e.dot(w.dot)
 		e.number(w.number.low)
 		e.number(w.number.high)

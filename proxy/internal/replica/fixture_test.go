@@ -73,7 +73,7 @@ func text(s string) *anypb.Any {
 }
 
 func texts(list ...string) []*anypb.Any {
-	var elements []*anypb.Any
+	elements := make([]*anypb.Any, 0, len(list))
 	for _, s := range list {
 		elements = append(elements, text(s))
 	}

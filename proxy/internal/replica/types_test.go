@@ -233,6 +233,22 @@ func TestDiff_ClearsAnORSetWhenThatIsShorter(t *testing.T) {
 	}
 }
 
+// A part of a state is good for something without those before it, and what has arrived
+// in the wrong order is not taken for something removed.
+func TestState_TakesPartsInAnyOrder(t *testing.T) {
+	t.Parallel()
+	a, b := newNode(t, "a"), newNode(t, "b")
+	first := a.write(gcounter(1))
+	second := a.write(gcounter(2))
+	b.state.Merge(second)
+	b.requireValue(gcounter(3))
+	b.write(gcounter(4))
+	b.state.Merge(first)
+	b.requireValue(gcounter(7))
+	a.state.Merge(b.state)
+	a.requireValue(gcounter(7))
+}
+
 // Counters show their low 64 bits, and go on counting (protocol section 5.2).
 func TestGCounter_DoesNotOverflow(t *testing.T) {
 	t.Parallel()

@@ -31,8 +31,10 @@ type vote struct {
 
 // NewView returns an empty CRDT of a type, in a cluster of one node.
 func NewView(kind Kind) *View {
-	v := &View{kind: kind, vote: vote{members: 1}}
+	v := &View{kind: kind}
 	switch kind {
+	case Vote:
+		v.vote.members = 1
 	case GSet, ORSet:
 		v.set = map[Element]struct{}{}
 	case ORMap:
@@ -112,19 +114,13 @@ func (v *View) Apply(delta *crdtpb.CrdtDelta) error {
 }
 
 func (v *View) apply(delta *crdtpb.CrdtDelta, depth int) error {
-	kind := KindOf(delta)
-	switch {
-	case kind == 0:
-		return errors.New("Empty delta") //nolint:staticcheck,revive // the text of the protocol
-	case kind != v.kind:
-		return fmt.Errorf("%sDelta is incompatible with CRDT %s", kind, v.kind)
-	case depth > maxDepth:
-		return fmt.Errorf("ORMapDelta is nested more than %d levels deep", maxDepth)
+	if err := v.fits(KindOf(delta), depth); err != nil {
+		return err
 	}
 	switch d := delta.GetDelta().(type) {
 	case *crdtpb.CrdtDelta_Gcounter:
 		if by := d.Gcounter.GetIncrement(); by > math.MaxInt64 {
-			return fmt.Errorf("Cannot decrement a GCounter, requested amount was %d", int64(by)) //nolint:staticcheck,revive,gosec // the text of the protocol, in which it is negative
+			return fmt.Errorf("Cannot decrement a GCounter, requested amount was %d", int64(by)) //nolint:staticcheck,gosec // the text of the protocol, in which it is negative
 		}
 		v.counter = v.counter.plus(wide{low: d.Gcounter.GetIncrement()})
 	case *crdtpb.CrdtDelta_Pncounter:
@@ -143,7 +139,7 @@ func (v *View) apply(delta *crdtpb.CrdtDelta, depth int) error {
 		v.value = ElementOf(d.Lwwregister.GetValue())
 	case *crdtpb.CrdtDelta_Flag:
 		if v.flag && !d.Flag.GetValue() {
-			return errors.New("Cannot switch off already enabled flag") //nolint:staticcheck,revive // the text of the protocol
+			return errors.New("Cannot switch off already enabled flag") //nolint:staticcheck // the text of the protocol
 		}
 		v.flag = d.Flag.GetValue()
 	case *crdtpb.CrdtDelta_Ormap:
@@ -152,6 +148,20 @@ func (v *View) apply(delta *crdtpb.CrdtDelta, depth int) error {
 		v.vote.choose(d.Vote.GetSelfVote())
 	}
 	return nil
+}
+
+// fits returns why a delta of a type cannot be for this CRDT.
+func (v *View) fits(kind Kind, depth int) error {
+	switch {
+	case kind == 0:
+		return errors.New("Empty delta") //nolint:staticcheck // the text of the protocol
+	case kind != v.kind:
+		return fmt.Errorf("%sDelta is incompatible with CRDT %s", kind, v.kind)
+	case depth > maxDepth:
+		return fmt.Errorf("ORMapDelta is nested more than %d levels deep", maxDepth)
+	default:
+		return nil
+	}
 }
 
 func (v *View) add(elements []*anypb.Any) {
@@ -193,7 +203,6 @@ func (v *View) applyMap(delta *crdtpb.ORMapDelta, depth int) error {
 		child := v.entries[key]
 		if child == nil {
 			child = NewView(KindOf(added.GetDelta()))
-			child.vote.members = v.vote.members
 			v.entries[key] = child
 		}
 		if err := child.apply(added.GetDelta(), depth+1); err != nil {

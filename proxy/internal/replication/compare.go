@@ -1,7 +1,6 @@
 package replication
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -9,13 +8,13 @@ import (
 )
 
 // compare lets one other node after another compare its states with those of this one.
-func (n *Node) compare(ctx context.Context) {
+func (n *Node) compare() {
 	tick := time.NewTicker(compareEvery)
 	defer tick.Stop()
 	for turn := 0; ; turn++ {
 		select {
 		case <-tick.C:
-		case <-ctx.Done():
+		case <-n.closed:
 			return
 		}
 		if peers := n.peers(); len(peers) > 0 {

@@ -28,7 +28,7 @@ const maxDigests = 1000
 
 // ErrConsistency says that not enough nodes have got a write in time. Its text is for
 // clients (protocol section 3.5.3).
-var ErrConsistency = errors.New("Failed to update CRDT at requested write consistency") //nolint:staticcheck,revive // the text of the protocol
+var ErrConsistency = errors.New("Failed to update CRDT at requested write consistency") //nolint:staticcheck // the text of the protocol
 
 // A Node has the replicas of one proxy. Its methods may be called concurrently.
 type Node struct {
@@ -36,7 +36,7 @@ type Node struct {
 	member cluster.Member // nil if the node is alone
 	warn   func(error)
 
-	stop    func()
+	closed  chan struct{}
 	running sync.WaitGroup
 
 	mu       sync.Mutex
@@ -48,7 +48,7 @@ type Node struct {
 // NewNode returns a node that has joined a cluster, or is alone if transport is nil. warn
 // is called with messages that make no sense. The node must be closed.
 func NewNode(transport cluster.Transport, warn func(error)) (*Node, error) {
-	n := &Node{id: alone, warn: warn, stop: func() {}, entities: map[Key]*Entity{}, requests: map[uint64]*request{}}
+	n := &Node{id: alone, warn: warn, closed: make(chan struct{}), entities: map[Key]*Entity{}, requests: map[uint64]*request{}}
 	if transport == nil {
 		return n, nil
 	}
@@ -59,15 +59,13 @@ func NewNode(transport cluster.Transport, warn func(error)) (*Node, error) {
 		return nil, fmt.Errorf("join the cluster: %w", err)
 	}
 	n.id, n.member = member.ID(), member
-	ctx, stop := context.WithCancel(context.Background())
-	n.stop = stop
-	n.running.Go(func() { n.compare(ctx) })
+	n.running.Go(n.compare)
 	return n, nil
 }
 
 // Close leaves the cluster, and forgets nothing.
 func (n *Node) Close() {
-	n.stop()
+	close(n.closed)
 	n.running.Wait()
 	if n.member != nil {
 		n.member.Leave()

@@ -22,7 +22,7 @@ var key = replication.Key{Type: "cart", ID: "u1"}
 // join returns nodes of a network that are closed when the test ends.
 func join(t *testing.T, n int, network cluster.Transport) []*replication.Node {
 	t.Helper()
-	var nodes []*replication.Node
+	nodes := make([]*replication.Node, 0, n)
 	for range n {
 		node, err := replication.NewNode(network, func(err error) { t.Errorf("garbled: %v", err) })
 		require.NoError(t, err)
