@@ -184,3 +184,27 @@ func TestCRDT_KeepsStreamedMessagesInOrder(t *testing.T) {
 		f.passivateCRDT("e", stream)
 	})
 }
+
+// A proxy that stops takes back what its streams stood for, before it leaves the cluster.
+func TestCRDT_ShutdownTellsTheCluster(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nodes := newCluster(t, 2, &cluster.Memory{})
+		vote := func(self bool) *crdtpb.CrdtStateAction {
+			return scripted.Change(&crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: self}}}, local)
+		}
+		left := nodes[0].openCRDT("e", vote(true))
+		left.RequireDelta(&crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: true, VotesFor: 1, TotalVoters: 2}}})
+		right := nodes[1].openCRDT("e", nil)
+		w := nodes[0].openWatch(left, "e", 2)
+		nodes[0].stop()
+		w.requireEnd()
+		left.RequireCancelled("e", 2)
+		left.Confirm(&crdtpb.CrdtStreamCancelledResponse{CommandId: 2, StateAction: vote(false)})
+		left.Close()
+		told := right.Receive().GetDelta().GetVote()
+		require.NotNil(t, told)
+		require.Zero(t, told.GetVotesFor())
+		nodes[1].passivateCRDT("e", right)
+	})
+}

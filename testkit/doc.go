@@ -15,6 +15,14 @@
 // What a test sees is what a client of the deployed service sees: commands go through the
 // protocol, events into a journal, failures come back as gRPC statuses.
 //
+// [NewCluster] starts several nodes that replicate CRDT entities, and can be partitioned:
+//
+//	cluster := testkit.NewCluster(t, 3, presence.Entity)
+//	cluster.Partition([]int{0}, []int{1, 2})
+//	... // commands at cluster.Node(0) and cluster.Node(2)
+//	cluster.Heal()
+//	cluster.Converge()
+//
 // Time is real unless the test runs in a bubble of testing/synctest. There it is virtual,
 // and passivation and timeouts cost nothing.
 package testkit

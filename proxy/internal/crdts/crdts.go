@@ -114,7 +114,7 @@ func (e *Entities) Start(ctx context.Context, command *routing.Command) func(res
 		return fail(shuttingDown())
 	}
 	return func(respond func(*routing.Response) error) error {
-		err, ended := e.wait(ctx, to, c, respond)
+		ended, err := e.wait(ctx, to, c, respond)
 		if !ended && c.leave() {
 			r.inbox.put(func() { r.leave(c) })
 		}
@@ -124,7 +124,7 @@ func (e *Entities) Start(ctx context.Context, command *routing.Command) func(res
 
 // wait passes responses on until there are no more, which is when the call has ended, or
 // until nobody wants more.
-func (e *Entities) wait(ctx context.Context, of entity, c *call, respond func(*routing.Response) error) (err error, ended bool) { //nolint:staticcheck // the error is what the caller passes on
+func (e *Entities) wait(ctx context.Context, of entity, c *call, respond func(*routing.Response) error) (ended bool, err error) {
 	if c.command.Follows() && !c.streamed { // what it follows from has happened, so it has to happen as well
 		ctx = context.WithoutCancel(ctx)
 	}
@@ -134,20 +134,20 @@ func (e *Entities) wait(ctx context.Context, of entity, c *call, respond func(*r
 		response, ended, err := c.take()
 		switch {
 		case ended:
-			return err, true
+			return true, err
 		case response != nil:
 			relay.Stop()
 			if err := respond(response); err != nil {
-				return err, false
+				return false, err
 			}
 			continue
 		}
 		select {
 		case <-c.ready:
 		case <-ctx.Done():
-			return status.FromContextError(ctx.Err()).Err(), false
+			return false, status.FromContextError(ctx.Err()).Err()
 		case <-relay.C:
-			return status.Errorf(codes.DeadlineExceeded, "%s %q did not answer %s within %v", of.service.Name, of.id, c.command.Method.Name, e.config.RelayTimeout), false
+			return false, status.Errorf(codes.DeadlineExceeded, "%s %q did not answer %s within %v", of.service.Name, of.id, c.command.Method.Name, e.config.RelayTimeout)
 		}
 	}
 }
