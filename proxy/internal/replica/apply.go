@@ -195,9 +195,11 @@ func (c *change) register(mine, theirs *slot, delta *crdtpb.LWWRegisterDelta) {
 	cell := mine.cells[Element{}]
 	timestamp := clock(delta, cell.latest().timestamp(), c.by.Now.UnixMilli())
 	w := write{dot: dot{node: c.by.Node}, number: wide{low: uint64(timestamp)}, value: ElementOf(delta.GetValue())} //nolint:gosec // the bits of it
-	if len(cell) > 0 && !w.later(cell.latest()) {
+	if latest := cell.latest(); len(cell) > 0 && !w.later(latest) {
 		c.lost = true
-		return
+		// Written again, the value goes wherever the register does, even if that is removed
+		// concurrently.
+		w.number, w.value = latest.number, latest.value
 	}
 	c.set(mine, theirs, Element{}, w)
 }
