@@ -288,6 +288,9 @@ func (a *activation) sendElements(w *watch, elements []element, rest []*protocol
 
 // notify runs the handlers of all streams after a change, in the order of their commands.
 func (a *activation) notify(out *answer) *command.Fault {
+	if len(a.watches) == 0 {
+		return nil
+	}
 	for _, id := range slices.Sorted(maps.Keys(a.watches)) {
 		if f := a.change(a.watches[id], out); f != nil {
 			return f

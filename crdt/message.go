@@ -50,7 +50,7 @@ func (a *answer) Free() {
 
 // Send sends all messages, in order.
 func (a *answer) Send(stream grpc.ServerStream) error {
-	for _, m := range a.messages() {
+	for m := range a.messages {
 		if err := stream.SendMsg(m); err != nil {
 			return err
 		}
@@ -58,15 +58,16 @@ func (a *answer) Send(stream grpc.ServerStream) error {
 	return nil
 }
 
-// messages returns all messages, in order.
-func (a *answer) messages() []*crdtpb.CrdtStreamOut {
-	if a.out.GetMessage() == nil {
-		return a.more
+// messages yields all messages, in order.
+func (a *answer) messages(yield func(*crdtpb.CrdtStreamOut) bool) {
+	if a.out.GetMessage() != nil && !yield(&a.out) {
+		return
 	}
-	if len(a.more) == 0 {
-		return []*crdtpb.CrdtStreamOut{&a.out}
+	for _, m := range a.more {
+		if !yield(m) {
+			return
+		}
 	}
-	return append([]*crdtpb.CrdtStreamOut{&a.out}, a.more...)
 }
 
 // setReply turns a into the reply to a command. Its client action is in a.Action, if it has

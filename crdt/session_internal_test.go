@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,10 +118,9 @@ func (d *driver) answer(in *crdtpb.CrdtStreamIn) []*crdtpb.CrdtStreamOut {
 	out, over := d.session.handle(d.t.Context(), in)
 	d.over = over
 	defer out.Free()
-	all := out.messages()
-	messages := make([]*crdtpb.CrdtStreamOut, 0, len(all))
-	for _, m := range all {
-		messages = append(messages, proto.CloneOf(m))
+	messages := slices.Collect(out.messages)
+	for i, m := range messages {
+		messages[i] = proto.CloneOf(m)
 	}
 	return messages
 }
