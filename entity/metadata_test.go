@@ -50,7 +50,7 @@ func TestMetadata_IsReadByKeyAndType(t *testing.T) {
 	require.False(t, none.Has(""))
 }
 
-// Section 6.3: the attributes by their keys, in any case.
+// P-208, protocol section 6.3: the attributes by their keys, in any case.
 func TestCloudEvent_HasTheAttributesOfTheEvent(t *testing.T) {
 	t.Parallel()
 	required := []*protocol.MetadataEntry{
