@@ -5,7 +5,9 @@ import (
 	"reflect"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -33,6 +35,9 @@ func (i id) compare(other id) int {
 type elementCodec[T any] struct {
 	codec *entity.Codec[T]
 	err   error
+	// text returns the element in the serialized form of a string, as part of that form; it
+	// returns false if it needs the codec. Nil if T is not string.
+	text func(serialized string) (T, bool)
 }
 
 // plainCodecs has the codecs that were made without options, by the type that they are for.
@@ -54,7 +59,20 @@ func newElementCodec[T any](options []entity.CodecOption) *elementCodec[T] {
 
 func makeElementCodec[T any](options []entity.CodecOption) *elementCodec[T] {
 	codec, err := entity.NewCodec[T](options...)
-	return &elementCodec[T]{codec: codec, err: err}
+	c := &elementCodec[T]{codec: codec, err: err}
+	c.text, _ = any(shortText).(func(string) (T, bool))
+	return c
+}
+
+// shortText returns the text in the serialized form of a string that is not empty, and so
+// short that its length is one byte.
+func shortText(serialized string) (string, bool) {
+	const tag = 1<<3 | byte(protowire.BytesType)
+	if len(serialized) < 3 || serialized[0] != tag || int(serialized[1]) != len(serialized)-2 || serialized[1] >= utf8.RuneSelf {
+		return "", false
+	}
+	text := serialized[2:]
+	return text, utf8.ValidString(text)
 }
 
 // checkStable returns an error if T is a message whose bytes say nothing about whether two
@@ -98,6 +116,12 @@ func mapField(message protoreflect.MessageDescriptor, seen map[protoreflect.Full
 
 // decode returns the value of an Any, and its id.
 func (c *elementCodec[T]) decode(a *anypb.Any) (T, id, error) {
+	if c.text != nil && a.GetTypeUrl() == c.codec.TypeURL() {
+		i := c.identify(a)
+		if v, ok := c.text(i.value); ok {
+			return v, i, nil
+		}
+	}
 	v, err := c.codec.Decode(a)
 	if err != nil {
 		return v, id{}, err

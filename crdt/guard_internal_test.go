@@ -73,9 +73,10 @@ func TestGuard_RefusesEveryChange(t *testing.T) {
 
 func TestGuard_RefusesEveryChangeAfterItsRelease(t *testing.T) {
 	t.Parallel()
-	for name, tt := range changes(t) {
+	for name := range changes(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			tt := changes(t)[name]
 			g := &guard{}
 			attach(tt.value, g)
 			g.release()

@@ -10,11 +10,14 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 )
 
-// commandTag is the tag of CrdtStreamIn.command.
-const commandTag = 4<<3 | byte(protowire.BytesType)
+// Tags of the fields that are decoded here.
+const (
+	deltaTag   = 2<<3 | byte(protowire.BytesType) // CrdtStreamIn.delta
+	commandTag = 4<<3 | byte(protowire.BytesType) // CrdtStreamIn.command
+)
 
-// received is memory for a message of the proxy. Commands are decoded here. Deltas are not,
-// because values keep what is in them.
+// received is memory for a message of the proxy. Commands are decoded here, and so are deltas
+// of sets, which may be large.
 type received struct {
 	message crdtpb.CrdtStreamIn
 
@@ -30,11 +33,16 @@ var receivedMessages = sync.Pool{New: func() any {
 
 // Decode implements wire.Buffer.
 func (r *received) Decode(tag byte, field []byte, entityID string) bool {
-	if tag != commandTag {
-		return false
+	switch tag {
+	case commandTag:
+		r.message.Message = &r.commandOneof
+		return r.command.Unmarshal(field, entityID)
+	case deltaTag:
+		delta := decodeSetDelta(field)
+		r.message.Message = &crdtpb.CrdtStreamIn_Delta{Delta: delta}
+		return delta != nil
 	}
-	r.message.Message = &r.commandOneof
-	return r.command.Unmarshal(field, entityID)
+	return false
 }
 
 // Message implements wire.Buffer.
