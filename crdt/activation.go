@@ -42,7 +42,6 @@ type activation struct {
 	typ      *entityType
 	env      *component.Env
 	ctx      context.Context //nolint:containedctx // the stream's, which lives as long
-	entityID string
 	instance Instance
 	base     entityBase
 	data     Data
@@ -63,8 +62,8 @@ func (t *entityType) activate(ctx context.Context, env *component.Env, init *crd
 			f = texts.Recovered(0, r)
 		}
 	}()
-	a := &activation{typ: t, env: env, ctx: ctx, entityID: init.GetEntityId(), instance: t.create(init.GetEntityId()), watches: map[int64]*watch{}}
-	a.Init(ctx, texts, &env.Environment, t.service, t.methods, a.entityID)
+	a := &activation{typ: t, env: env, ctx: ctx, instance: t.create(init.GetEntityId()), watches: map[int64]*watch{}}
+	a.Init(ctx, texts, &env.Environment, t.service, t.methods, init.GetEntityId())
 	a.base = a.instance.entityBase()
 	a.data = a.base.value()
 	if err := checkData(a.data); err != nil {
@@ -221,7 +220,7 @@ func (a *activation) stateAction(out *answer) *crdtpb.CrdtStateAction {
 
 // streamed handles a command with a stream of replies: its first turn. No panic leaves it.
 func (a *activation) streamed(method *command.StreamMethod, c *protocol.Command, out *answer) (f *command.Fault) {
-	w := newWatch(a.ctx, &a.env.Environment, a.typ.service, a.entityID, method, c)
+	w := newWatch(a.ctx, &a.env.Environment, a.typ.service, a.EntityID(), method, c)
 	defer func() {
 		if r := recover(); r != nil {
 			f = texts.Recovered(c.GetId(), r)
