@@ -13,7 +13,7 @@ all: test lint ## Test and lint
 
 .PHONY: test
 test: ## Run every test, with the race detector
-	go test -race -shuffle=on ./...
+	go test -race -shuffle=on work
 
 .PHONY: fuzz
 fuzz: ## Run every fuzz test for FUZZTIME
@@ -21,7 +21,7 @@ fuzz: ## Run every fuzz test for FUZZTIME
 
 .PHONY: bench
 bench: ## Run every benchmark ten times, for benchstat
-	go test -run '^$$' -bench . -count 10 ./... | tee bench.txt
+	go test -run '^$$' -bench . -count 10 work | tee bench.txt
 
 .PHONY: lint
 lint: ## Vet and lint

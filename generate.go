@@ -1,3 +1,3 @@
 package cloudstate
 
-//go:generate go tool -modfile=tools/go.mod buf generate
+//go:generate env GOWORK=off go tool -modfile=tools/go.mod buf generate

@@ -3,7 +3,5 @@
 // examples, and the server of gRPC's own interoperability tests. So do interceptors: those of
 // go-grpc-middleware log and validate the commands of entities and the streams of actions.
 //
-// It is a module of its own, for its dependencies not to be those of the library. To test it:
-//
-//	cd examples/existing && go test -race ./...
+// It is a module of its own, for its dependencies not to be those of the library.
 package existing

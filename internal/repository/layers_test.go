@@ -53,7 +53,7 @@ type goPackage struct {
 
 func TestImports_KeepTheLayers(t *testing.T) {
 	t.Parallel()
-	list := runGo(t, "list", "-f", `{{.ImportPath}} {{join .Deps " "}}`, "./...")
+	list := runGo(t, "list", "-f", `{{.ImportPath}} {{join .Deps " "}}`, "work")
 	require.NotEmpty(t, list)
 	for line := range strings.Lines(string(list)) {
 		paths := strings.Fields(line)
