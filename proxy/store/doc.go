@@ -2,7 +2,8 @@
 // store does it.
 //
 // A [Journal] keeps the events and snapshots of event sourced entities, and [Values]
-// the states of value entities; one store may be both. Package memory has one that
+// the states of value entities; one store may be both. A [Lister] and [Descriptors] are for
+// tools that look into a store. Package memory has one that
 // forgets everything when the process ends; durable ones are modules of their own.
 // Package storetest proves that an implementation keeps the promises that are made here,
 // and injects faults in tests.

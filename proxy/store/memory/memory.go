@@ -11,6 +11,7 @@ import (
 	"bytes"
 	"context"
 	"sync"
+	"time"
 
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
@@ -23,6 +24,8 @@ type Store struct {
 	appends  uint64 // of all entities; the token of a head is the number of its append
 	values   map[store.Key]value
 	writes   store.Version // of all entities; a version is the number of its write
+
+	descriptors []byte
 }
 
 var _ store.Journal = (*Store)(nil)
@@ -32,6 +35,7 @@ var _ store.Journal = (*Store)(nil)
 type journal struct {
 	head        store.Head
 	events      [][]byte // event n is at n-1
+	times       []time.Time
 	snapshot    []byte
 	snapshotSeq uint64
 	operations  map[store.OpID]store.Head
@@ -60,8 +64,10 @@ func (s *Store) Append(ctx context.Context, a store.Append) (store.Head, error) 
 		return store.Head{}, &store.ConflictError{Key: a.Key, Expected: a.Expected, Actual: j.head}
 	}
 	s.journals[a.Key] = j
+	now := time.Now()
 	for _, event := range a.Events {
 		j.events = append(j.events, bytes.Clone(event))
+		j.times = append(j.times, now)
 	}
 	s.appends++
 	j.head = store.Head{Seq: uint64(len(j.events)), Token: s.appends}

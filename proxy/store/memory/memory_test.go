@@ -23,6 +23,16 @@ func TestStore_KeepsThePromisesOfValues(t *testing.T) {
 	storetest.RunValues(t, "memory", func(*testing.T) store.Values { return memory.New() })
 }
 
+func TestStore_ListsWhatItHas(t *testing.T) {
+	t.Parallel()
+	storetest.RunLister(t, "memory", func(*testing.T) storetest.Listed { return memory.New() })
+}
+
+func TestStore_KeepsDescriptors(t *testing.T) {
+	t.Parallel()
+	storetest.RunDescriptors(t, "memory", func(*testing.T) store.Descriptors { return memory.New() })
+}
+
 func ExampleNew() {
 	ctx := context.Background()
 	journal := memory.New()

@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"context"
+	"time"
 
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
@@ -15,6 +16,7 @@ type value struct {
 	store.Value
 
 	operation store.OpID
+	updated   time.Time
 }
 
 // Get implements [store.Values].
@@ -54,7 +56,7 @@ func (s *Store) write(ctx context.Context, w store.Write, next store.Value) (sto
 	}
 	s.writes++
 	next.Version = s.writes
-	s.values[w.Key] = value{Value: next, operation: w.OpID}
+	s.values[w.Key] = value{Value: next, operation: w.OpID, updated: time.Now()}
 	return next.Version, nil
 }
 
