@@ -86,9 +86,8 @@ func (a *answer) fail(failure *protocol.Failure) {
 	a.setReply(failure.GetCommandId())
 }
 
-// setFault turns a into the failure that ends the stream, and drops all else.
+// setFault turns a into the failure that ends the stream.
 func (a *answer) setFault(f *command.Fault) {
-	a.more = nil
 	a.out.Message = &crdtpb.CrdtStreamOut_Failure{Failure: f.Failure()}
 }
 

@@ -32,6 +32,6 @@ func (s *server) Handle(stream crdtpb.Crdt_HandleServer) error {
 		out, over = session.handle(ctx, &in.Buffer.message)
 		return out, true, over
 	}, func(panicked any) *answer {
-		return session.abort(ctx, texts.Recovered(in.Buffer.message.GetCommand().GetId(), panicked), &in.Buffer.message)
+		return session.end(ctx, texts.Recovered(in.Buffer.message.GetCommand().GetId(), panicked), &in.Buffer.message)
 	})
 }

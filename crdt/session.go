@@ -24,17 +24,15 @@ func newSession(types map[string]*entityType, env *component.Env) *session {
 // free and which may have no messages, and whether the session is over.
 func (s *session) handle(ctx context.Context, in *crdtpb.CrdtStreamIn) (out *answer, over bool) {
 	out = acquireAnswer()
-	f := s.dispatch(ctx, in, out)
-	if f == nil {
-		return out, false
+	if f := s.dispatch(ctx, in, out); f != nil {
+		out.Free()
+		return s.end(ctx, f, in), true
 	}
-	s.Log(ctx, f, in.GetCommand().GetName())
-	out.setFault(f)
-	return out, true
+	return out, false
 }
 
-// abort ends the session because the goroutine is ending.
-func (s *session) abort(ctx context.Context, f *command.Fault, in *crdtpb.CrdtStreamIn) *answer {
+// end logs why the session ends, and returns the message that says so.
+func (s *session) end(ctx context.Context, f *command.Fault, in *crdtpb.CrdtStreamIn) *answer {
 	s.Log(ctx, f, in.GetCommand().GetName())
 	out := acquireAnswer()
 	out.setFault(f)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
 )
 
@@ -33,10 +34,10 @@ type activation struct {
 	// Where the commands are, by id: sent, in the hands of the cluster, open as streams, and
 	// cancelled but not yet confirmed. All but open streams are operations, during which the
 	// user function is told nothing.
-	sent      map[int64]*call
+	sent      map[int64]*relay.Call
 	writing   map[int64]*written
-	open      map[int64]*call
-	cancelled map[int64]*call
+	open      map[int64]*relay.Call
+	cancelled map[int64]*relay.Call
 
 	closing bool // half-closed
 	deleted bool // half-closed, because there is nothing more to come
@@ -46,7 +47,7 @@ type activation struct {
 
 // written is a command whose change other nodes have to get before it goes on.
 type written struct {
-	call   *call
+	call   *relay.Call
 	finish func()
 	later  []*crdtpb.CrdtStreamedMessage // came while it was written
 }
@@ -61,7 +62,7 @@ func (r *runner) open(ctx context.Context) (*activation, error) {
 	}
 	a := &activation{
 		runner: r, stream: stream, ctx: ctx, cancel: cancel,
-		sent: map[int64]*call{}, writing: map[int64]*written{}, open: map[int64]*call{}, cancelled: map[int64]*call{},
+		sent: map[int64]*relay.Call{}, writing: map[int64]*written{}, open: map[int64]*relay.Call{}, cancelled: map[int64]*relay.Call{},
 	}
 	a.others.Go(a.receive)
 	return a, nil
@@ -118,24 +119,24 @@ func (a *activation) send(message *crdtpb.CrdtStreamIn) {
 func (a *activation) init() {
 	a.held, a.told = a.runner.replica.View()
 	a.send(&crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_Init{Init: &crdtpb.CrdtInit{
-		ServiceName: a.runner.service.Name, EntityId: a.runner.id, Delta: a.state(),
+		ServiceName: a.runner.Service.Name, EntityId: a.runner.ID, Delta: a.state(),
 	}}})
 }
 
 // command sends a command.
-func (a *activation) command(c *call) {
+func (a *activation) command(c *relay.Call) {
 	a.lastCommand++
-	c.id = a.lastCommand
-	a.sent[c.id] = c
+	c.ID = a.lastCommand
+	a.sent[c.ID] = c
 	message := &protocol.Command{
-		EntityId: a.runner.id,
+		EntityId: a.runner.ID,
 		Id:       a.lastCommand,
-		Name:     c.command.Method.Name,
-		Payload:  c.command.Payload,
-		Streamed: c.streamed,
+		Name:     c.Command.Method.Name,
+		Payload:  c.Command.Payload,
+		Streamed: c.Streamed(),
 	}
 	if a.runner.entities.config.Metadata {
-		message.Metadata = c.command.Metadata
+		message.Metadata = c.Command.Metadata
 	}
 	a.send(&crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_Command{Command: message}})
 }
@@ -149,7 +150,7 @@ func (a *activation) cancelStream(id int64) {
 	delete(a.open, id)
 	a.cancelled[id] = c
 	a.send(&crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_StreamCancelled{
-		StreamCancelled: &protocol.StreamCancelled{EntityId: a.runner.id, Id: id},
+		StreamCancelled: &protocol.StreamCancelled{EntityId: a.runner.ID, Id: id},
 	}})
 }
 
@@ -236,10 +237,10 @@ func goodbye(err error) bool {
 // finishAll answers what is left after the stream of a deleted entity has ended.
 func (a *activation) finishAll() {
 	for _, c := range a.sent {
-		c.end(deleted())
+		c.End(deleted())
 	}
 	for _, c := range a.open {
-		c.end(nil)
+		c.End(nil)
 	}
 	clear(a.sent)
 	clear(a.open)
@@ -248,29 +249,29 @@ func (a *activation) finishAll() {
 
 // crash ends the activation in an unplanned way. Everybody who waits gets the same answer;
 // the state is in the replica.
-func (a *activation) crash(at *call, cause error) {
+func (a *activation) crash(at *relay.Call, cause error) {
 	if a.crashed {
 		return
 	}
 	a.crashed = true
 	answer := status.Error(codes.Unknown, terminating)
 	if a.ctx.Err() != nil { // everything is
-		answer = shuttingDown()
+		answer = relay.Stopping()
 	} else {
-		a.runner.entities.config.Tell(a.ctx, a.runner.fault(at, cause))
+		a.runner.entities.config.Tell(a.ctx, a.runner.Fault(at, cause))
 	}
 	a.cancel()
 	if at != nil {
-		at.end(answer)
+		at.End(answer)
 	}
 	for _, c := range a.sent {
-		c.end(answer)
+		c.End(answer)
 	}
 	for _, w := range a.writing {
-		w.call.end(answer)
+		w.call.End(answer)
 	}
 	for _, c := range a.open {
-		c.end(answer)
+		c.End(answer)
 	}
 	clear(a.sent)
 	clear(a.writing)

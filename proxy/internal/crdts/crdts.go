@@ -15,10 +15,9 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
@@ -51,6 +50,7 @@ type Config struct {
 // used concurrently.
 type Entities struct {
 	config       Config
+	relay        *relay.Relay
 	userFunction crdtpb.CrdtClient
 	start        func(*runner)
 	ended        sync.WaitGroup // runners
@@ -62,18 +62,15 @@ type Entities struct {
 }
 
 // An entity is what a runner runs.
-type entity struct {
-	service *spec.Service
-	id      string
-}
+type entity struct{ relay.Entity }
 
 // key returns the name under which an entity is replicated. A service without a
 // persistence id has its own name (protocol section 2.5).
 func (e entity) key() replication.Key {
-	if e.service.PersistenceID == "" {
-		return replication.Key{Type: e.service.Name, ID: e.id}
+	if e.Service.PersistenceID == "" {
+		return replication.Key{Type: e.Service.Name, ID: e.ID}
 	}
-	return replication.Key{Type: e.service.PersistenceID, ID: e.id}
+	return replication.Key{Type: e.Service.PersistenceID, ID: e.ID}
 }
 
 var (
@@ -85,6 +82,7 @@ var (
 // ends, all that goes on is aborted. Close must be called in any case.
 func New(ctx context.Context, config Config) *Entities {
 	e := &Entities{config: config, userFunction: crdtpb.NewCrdtClient(config.UserFunction), runners: map[entity]*runner{}}
+	e.relay = &relay.Relay{Timeout: config.RelayTimeout, Complete: config.Complete, Submit: e.submit}
 	e.start = func(r *runner) { e.ended.Go(func() { r.run(ctx) }) }
 	return e
 }
@@ -97,77 +95,24 @@ func (e *Entities) Handle(ctx context.Context, command *routing.Command, respond
 
 // Start implements [routing.Starter].
 func (e *Entities) Start(ctx context.Context, command *routing.Command) func(respond func(*routing.Response) error) error {
-	fail := func(err error) func(func(*routing.Response) error) error {
-		return func(func(*routing.Response) error) error { return err }
-	}
-	id, err := command.Method.EntityKey(command.Payload.GetValue())
-	if err != nil {
-		return fail(status.Error(codes.InvalidArgument, err.Error()))
-	}
-	if id == "" {
-		return fail(status.Error(codes.InvalidArgument, "entity key must not be empty"))
-	}
-	c := newCall(command, func(response *routing.Response) { e.config.Complete(ctx, command, response) })
-	to := entity{service: command.Method.Service, id: id}
-	r := e.submit(to, c)
-	if r == nil {
-		return fail(shuttingDown())
-	}
-	return func(respond func(*routing.Response) error) error {
-		ended, err := e.wait(ctx, to, c, respond)
-		if !ended && c.leave() {
-			r.inbox.put(func() { r.leave(c) })
-		}
-		return err
-	}
+	return e.relay.Start(ctx, command)
 }
 
-// wait passes responses on until there are no more, which is when the call has ended, or
-// until nobody wants more.
-func (e *Entities) wait(ctx context.Context, of entity, c *call, respond func(*routing.Response) error) (ended bool, err error) {
-	if c.command.Follows() && !c.streamed { // what it follows from has happened, so it has to happen as well
-		ctx = context.WithoutCancel(ctx)
-	}
-	relay := time.NewTimer(e.config.RelayTimeout)
-	defer relay.Stop()
-	for {
-		response, ended, err := c.take()
-		switch {
-		case ended:
-			return true, err
-		case response != nil:
-			relay.Stop()
-			if err := respond(response); err != nil {
-				return false, err
-			}
-			continue
-		}
-		select {
-		case <-c.ready:
-		case <-ctx.Done():
-			return false, status.FromContextError(ctx.Err()).Err()
-		case <-relay.C:
-			return false, status.Errorf(codes.DeadlineExceeded, "%s %q did not answer %s within %v", of.service.Name, of.id, c.command.Method.Name, e.config.RelayTimeout)
-		}
-	}
-}
-
-// submit hands a call to the runner of its entity, which is nil after Close.
-func (e *Entities) submit(to entity, c *call) *runner {
+// submit hands a call to the runner of its entity, and returns nil after Close.
+func (e *Entities) submit(call *relay.Call) relay.Host {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil
 	}
+	to := entity{call.To}
 	r := e.runners[to]
 	if r == nil {
 		r = &runner{entity: to, entities: e, inbox: newInbox(), replica: e.config.Node.Entity(to.key())}
 		e.runners[to] = r
-		r.inbox.put(func() { r.command(c) })
 		e.start(r)
-		return r
 	}
-	r.inbox.put(func() { r.command(c) })
+	r.inbox.put(func() { r.command(call) })
 	return r
 }
 
@@ -187,7 +132,7 @@ func (e *Entities) retire(r *runner) bool {
 func (e *Entities) Passivate(ctx context.Context, service *spec.Service, id string) error {
 	gone := make(chan struct{})
 	e.mu.Lock()
-	r := e.runners[entity{service: service, id: id}]
+	r := e.runners[entity{relay.Entity{Service: service, ID: id}}]
 	if r != nil {
 		r.inbox.put(func() { r.passivating = append(r.passivating, gone) })
 	}
@@ -245,9 +190,4 @@ func (e *Entities) phase() (draining, closed bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.draining, e.closed
-}
-
-// shuttingDown is the answer to a command that comes too late.
-func shuttingDown() error {
-	return status.Error(codes.Unavailable, "the proxy is shutting down")
 }

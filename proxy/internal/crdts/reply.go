@@ -10,6 +10,7 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
@@ -35,12 +36,12 @@ func (a *activation) message(message *crdtpb.CrdtStreamOut) {
 	}
 }
 
-func (a *activation) report(at *call, err error) {
-	a.runner.entities.config.Report(a.ctx, a.runner.fault(at, err))
+func (a *activation) report(at *relay.Call, err error) {
+	a.runner.entities.config.Report(a.ctx, a.runner.Fault(at, err))
 }
 
-func (a *activation) tell(at *call, err error) {
-	a.runner.entities.config.Tell(a.ctx, a.runner.fault(at, err))
+func (a *activation) tell(at *relay.Call, err error) {
+	a.runner.entities.config.Tell(a.ctx, a.runner.Fault(at, err))
 }
 
 // reply handles the answer to a command.
@@ -49,9 +50,9 @@ func (a *activation) reply(reply *crdtpb.CrdtReply) {
 	c := a.sent[id]
 	switch {
 	case c == nil:
-		a.crash(nil, fmt.Errorf("Received reply for entity id %s for unknown command %d", a.runner.id, id)) //nolint:staticcheck // the text of the protocol
+		a.crash(nil, fmt.Errorf("Received reply for entity id %s for unknown command %d", a.runner.ID, id)) //nolint:staticcheck // the text of the protocol
 		return
-	case reply.GetStreamed() && !c.streamed:
+	case reply.GetStreamed() && !c.Streamed():
 		a.crash(c, fmt.Errorf("Streamed reply to non streamed command %d", id)) //nolint:staticcheck // the text of the protocol
 		return
 	}
@@ -65,31 +66,32 @@ func (a *activation) reply(reply *crdtpb.CrdtReply) {
 	}
 	delete(a.sent, id)
 	a.change(id, c, action, func() {
-		c.deliver(&routing.Response{Action: reply.GetClientAction(), SideEffects: reply.GetSideEffects()})
-		a.answered(id, c, reply.GetStreamed())
+		response := &routing.Response{Action: reply.GetClientAction(), SideEffects: reply.GetSideEffects()}
+		if reply.GetStreamed() && !a.ended {
+			a.openStream(id, c, response)
+		} else {
+			c.Finish(response)
+		}
 	})
 }
 
-// answered opens the stream of a command, or ends its call.
-func (a *activation) answered(id int64, c *call, streamed bool) {
-	if !streamed || a.ended {
-		c.end(nil)
-		return
-	}
+// openStream opens the stream of a command with its first response.
+func (a *activation) openStream(id int64, c *relay.Call, first *routing.Response) {
+	c.Deliver(first)
 	a.open[id] = c
 	draining, _ := a.runner.entities.phase()
 	switch {
 	case draining:
-		c.end(nil)
+		c.End(nil)
 		a.cancelStream(id)
-	case c.abandoned():
+	case c.Abandoned():
 		a.cancelStream(id)
 	}
 }
 
 // imagine notes what the user function has done to the CRDT, although that does not
 // count: it will be told so. It returns false if that crashes the activation.
-func (a *activation) imagine(c *call, action *crdtpb.CrdtStateAction) bool {
+func (a *activation) imagine(c *relay.Call, action *crdtpb.CrdtStateAction) bool {
 	delta := action.GetUpdate()
 	if delta == nil {
 		return true
@@ -106,7 +108,7 @@ func (a *activation) imagine(c *call, action *crdtpb.CrdtStateAction) bool {
 
 // change carries out a state action, and then calls finish: at once, or when enough other
 // nodes have it. Until then, the command is an operation.
-func (a *activation) change(id int64, c *call, action *crdtpb.CrdtStateAction, finish func()) {
+func (a *activation) change(id int64, c *relay.Call, action *crdtpb.CrdtStateAction, finish func()) {
 	var change replication.Change
 	switch act := action.GetAction().(type) {
 	case *crdtpb.CrdtStateAction_Update:
@@ -147,7 +149,7 @@ func (a *activation) wrote(id int64, w *written, err error) {
 	}
 	if err != nil {
 		if a.ctx.Err() == nil {
-			w.call.end(status.Error(codes.Unknown, replication.ErrConsistency.Error()))
+			w.call.End(status.Error(codes.Unknown, replication.ErrConsistency.Error()))
 		}
 		a.crash(w.call, err)
 		return
@@ -168,7 +170,7 @@ func (a *activation) streamedMessage(message *crdtpb.CrdtStreamedMessage) {
 		return
 	}
 	if c := a.cancelled[id]; c != nil { // sent before it knew
-		c.deliver(response)
+		c.Deliver(response)
 		return
 	}
 	c := a.open[id]
@@ -176,11 +178,12 @@ func (a *activation) streamedMessage(message *crdtpb.CrdtStreamedMessage) {
 		a.tell(nil, fmt.Errorf("Received streamed message for unknown stream %d", id)) //nolint:staticcheck // in the manner of the protocol's texts
 		return
 	}
-	c.deliver(response)
 	if message.GetEndStream() {
 		delete(a.open, id)
-		c.end(nil)
+		c.Finish(response)
+		return
 	}
+	c.Deliver(response)
 }
 
 // streamCancelled handles the confirmation that a stream was cancelled. Its side effects
@@ -195,7 +198,7 @@ func (a *activation) streamCancelled(response *crdtpb.CrdtStreamCancelledRespons
 	delete(a.cancelled, id)
 	a.change(id, c, response.GetStateAction(), func() {
 		if effects := response.GetSideEffects(); len(effects) > 0 {
-			a.runner.entities.config.Complete(context.WithoutCancel(a.ctx), c.command, &routing.Response{SideEffects: effects})
+			a.runner.entities.config.Complete(context.WithoutCancel(a.ctx), c.Command, &routing.Response{SideEffects: effects})
 		}
 	})
 }
@@ -205,15 +208,14 @@ func (a *activation) streamCancelled(response *crdtpb.CrdtStreamCancelledRespons
 func (a *activation) failure(failure *protocol.Failure) {
 	id := failure.GetCommandId()
 	err := fmt.Errorf("the user function failed: %s", failure.GetDescription())
-	for _, of := range []map[int64]*call{a.sent, a.open, a.cancelled} {
+	for _, of := range []map[int64]*relay.Call{a.sent, a.open, a.cancelled} {
 		c := of[id]
 		if c == nil {
 			continue
 		}
 		delete(of, id)
 		a.report(c, err)
-		c.deliver(&routing.Response{Action: &protocol.ClientAction{Action: &protocol.ClientAction_Failure{Failure: failure}}})
-		c.end(nil)
+		c.Finish(&routing.Response{Action: &protocol.ClientAction{Action: &protocol.ClientAction_Failure{Failure: failure}}})
 		return
 	}
 	a.crash(nil, err)

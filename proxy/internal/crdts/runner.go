@@ -9,8 +9,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
-	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 )
 
 // A runner runs one entity, one activation after the other. All but its inbox and settled
@@ -23,7 +23,7 @@ type runner struct {
 	replica  *replication.Entity
 
 	now         *activation     // nil between activations
-	waiting     []*call         // for the next activation
+	waiting     []*relay.Call   // for the next activation
 	passivating []chan struct{} // closed when the entity has left memory
 
 	// settled is one more than the number of changes by other nodes that the user function
@@ -84,16 +84,16 @@ func (r *runner) activate(ctx context.Context) {
 func (r *runner) unopened(ctx context.Context, err error) {
 	answer := status.Error(codes.Unavailable, terminating)
 	if ctx.Err() == nil {
-		r.entities.config.Report(ctx, r.fault(nil, err))
+		r.entities.config.Report(ctx, r.Fault(nil, err))
 	} else {
-		answer = shuttingDown()
+		answer = relay.Stopping()
 	}
 	r.answerWaiting(answer)
 }
 
 func (r *runner) answerWaiting(err error) {
 	for _, c := range r.waiting {
-		c.end(err)
+		c.End(err)
 	}
 	r.waiting = nil
 }
@@ -107,7 +107,7 @@ func (r *runner) serve() {
 	for _, c := range waiting {
 		r.command(c)
 	}
-	limit := r.passivationTimeout()
+	limit := r.PassivationTimeout(r.entities.config.PassivationTimeout)
 	ending := false
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -133,22 +133,14 @@ func (r *runner) serve() {
 	}
 }
 
-// passivationTimeout returns when the entity leaves memory if it is idle.
-func (r *runner) passivationTimeout() time.Duration {
-	if r.service.PassivationTimeout > 0 {
-		return r.service.PassivationTimeout
-	}
-	return r.entities.config.PassivationTimeout
-}
-
 // command begins a command, in this activation or the next.
-func (r *runner) command(c *call) {
-	if c.abandoned() && !c.command.Follows() {
+func (r *runner) command(c *relay.Call) {
+	if c.Abandoned() && !c.Command.Follows() {
 		return
 	}
 	switch a := r.now; {
 	case a != nil && (a.deleted || r.replica.Deleted()):
-		c.end(deleted())
+		c.End(deleted())
 	case a == nil || a.closing || a.crashed:
 		r.waiting = append(r.waiting, c)
 	default:
@@ -156,14 +148,17 @@ func (r *runner) command(c *call) {
 	}
 }
 
-// leave lets the user function know that the client of a stream has gone. If it has not
+// Left implements [relay.Host].
+func (r *runner) Left(c *relay.Call) { r.inbox.put(func() { r.left(c) }) }
+
+// left lets the user function know that the client of a stream has gone. If it has not
 // answered yet, that comes after the answer.
-func (r *runner) leave(c *call) {
+func (r *runner) left(c *relay.Call) {
 	if r.now == nil || r.now.crashed {
 		return
 	}
-	if r.now.open[c.id] == c {
-		r.now.cancelStream(c.id)
+	if r.now.open[c.ID] == c {
+		r.now.cancelStream(c.ID)
 	}
 }
 
@@ -173,18 +168,9 @@ func (r *runner) drain() {
 		return
 	}
 	for id, c := range r.now.open {
-		c.end(nil)
+		c.End(nil)
 		r.now.cancelStream(id)
 	}
-}
-
-// fault describes a fault of the entity, at a command or without one.
-func (r *runner) fault(at *call, err error) routing.Fault {
-	fault := routing.Fault{Service: r.service.Name, EntityID: r.id, Err: err}
-	if at != nil {
-		fault.Command = at.command.Method.Name
-	}
-	return fault
 }
 
 // terminating is what clients see of a crash (protocol section 3.5.3).

@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 )
 
 // texts are what clients see when an activation dies (protocol section 3.1).
@@ -88,29 +88,25 @@ func (o output) goodbye() bool {
 
 // crash answers every command of an activation that has died, and reports it once.
 // Commands that arrive from now on wait for the next activation.
-func (r *runner) crash(ctx context.Context, current *pending, how *crash) {
+func (r *runner) crash(ctx context.Context, current *relay.Call, how *crash) {
 	if ctx.Err() == nil {
 		r.report(ctx, current, how.cause)
 	} else {
-		how = &crash{current: shuttingDown(), queued: shuttingDown()}
+		how = &crash{current: relay.Stopping(), queued: relay.Stopping()}
 	}
 	queued := r.queue.drain()
 	if current == nil && len(queued) > 0 {
 		current, queued = queued[0], queued[1:]
 	}
 	if current != nil {
-		current.finish(outcome{err: how.current})
+		current.End(how.current)
 	}
-	for _, p := range queued {
-		p.finish(outcome{err: how.queued})
+	for _, c := range queued {
+		c.End(how.queued)
 	}
 }
 
 // report reports a fault of the entity, at a command or without one.
-func (r *runner) report(ctx context.Context, at *pending, err error) {
-	fault := routing.Fault{Service: r.service.Name, EntityID: r.id, Err: err}
-	if at != nil {
-		fault.Command = at.command.Method.Name
-	}
-	r.entities.config.Report(ctx, fault)
+func (r *runner) report(ctx context.Context, at *relay.Call, err error) {
+	r.entities.config.Report(ctx, r.Fault(at, err))
 }

@@ -1,6 +1,10 @@
 package entities
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
+)
 
 // A queue holds the commands of an entity that wait for their turn. It has no limit.
 //
@@ -11,7 +15,7 @@ type queue struct {
 	ready chan struct{} // gets a value when there may be something to do
 
 	mu        sync.Mutex
-	waiting   []*pending
+	waiting   []*relay.Call
 	abandoned int           // how many of them nobody waits for
 	ended     chan struct{} // closed when the entity has left memory
 	sealed    bool
@@ -54,18 +58,16 @@ func (q *queue) seal() <-chan struct{} {
 }
 
 // push adds a command.
-func (q *queue) push(p *pending) {
+func (q *queue) push(c *relay.Call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p.queue = q
-	q.waiting = append(q.waiting, p)
+	q.waiting = append(q.waiting, c)
 	q.signal()
 }
 
-// leave notes that nobody waits for one of the commands any more. It removes such
-// commands now and then, because clients that retry an entity which hangs would fill
-// the queue with them.
-func (q *queue) leave() {
+// Left implements [relay.Host]. It removes commands that nobody waits for now and then,
+// because clients that retry an entity which hangs would fill the queue with them.
+func (q *queue) Left(*relay.Call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.abandoned++
@@ -73,22 +75,22 @@ func (q *queue) leave() {
 		return
 	}
 	kept, rest := q.waiting[:0], 0
-	for i, p := range q.waiting {
-		if p.abandoned() {
+	for i, c := range q.waiting {
+		if c.Abandoned() {
 			continue
 		}
 		if i < q.rest {
 			rest++
 		}
-		kept = append(kept, p)
+		kept = append(kept, c)
 	}
 	clear(q.waiting[len(kept):])
 	q.waiting, q.rest, q.abandoned = kept, rest, 0
 }
 
-// pop removes the first command. There is none if p is nil; last says that there
+// pop removes the first command. There is none if c is nil; last says that there
 // will be no more for this activation.
-func (q *queue) pop() (p *pending, last bool) {
+func (q *queue) pop() (c *relay.Call, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.sealed && q.rest == 0 {
@@ -97,15 +99,15 @@ func (q *queue) pop() (p *pending, last bool) {
 	if len(q.waiting) == 0 {
 		return nil, false
 	}
-	p = q.waiting[0]
+	c = q.waiting[0]
 	q.waiting[0] = nil // for the garbage collector
 	q.waiting = q.waiting[1:]
 	q.rest--
-	return p, false
+	return c, false
 }
 
 // drain removes all commands.
-func (q *queue) drain() []*pending {
+func (q *queue) drain() []*relay.Call {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	waiting := q.waiting

@@ -72,7 +72,7 @@ func (r *replay) record(record store.Record) error {
 func (r *replay) init(snapshot *eventsourcedpb.EventSourcedSnapshot) error {
 	r.inited = true
 	return r.send(&eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Init{
-		Init: &eventsourcedpb.EventSourcedInit{ServiceName: r.stream.service.Name, EntityId: r.stream.id, Snapshot: snapshot},
+		Init: &eventsourcedpb.EventSourcedInit{ServiceName: r.stream.Service.Name, EntityId: r.stream.ID, Snapshot: snapshot},
 	}})
 }
 

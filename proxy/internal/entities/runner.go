@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 )
 
@@ -66,15 +67,15 @@ func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool)
 		r.crash(ctx, nil, crash)
 		return false, false
 	}
-	timeout := r.passivationTimeout()
+	timeout := r.PassivationTimeout(r.entities.config.PassivationTimeout)
 	idle := time.NewTimer(timeout)
 	defer idle.Stop()
 	for {
-		p, last := r.queue.pop()
+		c, last := r.queue.pop()
 		switch {
 		case last:
 			return false, true
-		case p == nil:
+		case c == nil:
 			select {
 			case <-r.queue.ready:
 			case <-idle.C:
@@ -86,10 +87,10 @@ func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool)
 				r.crash(ctx, nil, out.crash(a.texts, noCommand))
 				return false, false
 			}
-		case !p.abandoned():
-			restart, crash := r.execute(ctx, a, p)
+		case !c.Abandoned():
+			restart, crash := r.execute(ctx, a, c)
 			if crash != nil {
-				r.crash(ctx, p, crash)
+				r.crash(ctx, c, crash)
 				return false, false
 			}
 			if restart {
@@ -100,19 +101,11 @@ func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool)
 	}
 }
 
-// passivationTimeout returns when the entity leaves memory if it is idle.
-func (r *runner) passivationTimeout() time.Duration {
-	if r.service.PassivationTimeout > 0 {
-		return r.service.PassivationTimeout
-	}
-	return r.entities.config.PassivationTimeout
-}
-
 // execute sends a command, waits for the reply, stores what it says, and finishes
 // the command. It returns whether the entity must be restarted.
-func (r *runner) execute(ctx context.Context, a *activation, p *pending) (bool, *crash) {
+func (r *runner) execute(ctx context.Context, a *activation, c *relay.Call) (bool, *crash) {
 	a.lastCommand++
-	if err := a.stream.command(r.command(a.lastCommand, p.command)); err != nil {
+	if err := a.stream.command(r.command(a.lastCommand, c.Command)); err != nil {
 		return false, a.why(err)
 	}
 	out := <-a.outputs
@@ -121,14 +114,14 @@ func (r *runner) execute(ctx context.Context, a *activation, p *pending) (bool, 
 		return false, out.crash(a.texts, a.lastCommand)
 	}
 	if answer.violation != nil {
-		r.report(ctx, p, answer.violation)
+		r.report(ctx, c, answer.violation)
 	}
 	if answer.commit != nil {
 		if err := r.commit(ctx, answer.commit); err != nil {
 			return false, a.texts.crash(a.texts.failure, err)
 		}
 	}
-	p.finish(outcome{response: &answer.response})
+	c.Finish(&answer.response)
 	return answer.restart, nil
 }
 
@@ -142,7 +135,7 @@ func (r *runner) commit(ctx context.Context, commit func(context.Context) error)
 // command returns the message for a command.
 func (r *runner) command(id int64, command *routing.Command) *protocol.Command {
 	message := &protocol.Command{
-		EntityId: r.id,
+		EntityId: r.ID,
 		Id:       id,
 		Name:     command.Method.Name,
 		Payload:  command.Payload,

@@ -19,9 +19,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
+	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
@@ -57,6 +56,7 @@ type Config struct {
 type Runners struct {
 	kind   kind
 	config Config
+	relay  *relay.Relay
 	start  func(*runner)
 	ended  sync.WaitGroup // runners
 
@@ -66,21 +66,22 @@ type Runners struct {
 }
 
 // An entity is what a runner runs.
-type entity struct {
-	service *spec.Service
-	id      string
-}
+type entity struct{ relay.Entity }
 
 // key returns the name under which an entity is stored.
 func (e entity) key() store.Key {
-	return store.Key{Type: e.service.PersistenceID, ID: e.id}
+	return store.Key{Type: e.Service.PersistenceID, ID: e.ID}
 }
 
-var _ routing.Kind = (*Runners)(nil)
+var (
+	_ routing.Kind    = (*Runners)(nil)
+	_ routing.Starter = (*Runners)(nil)
+)
 
 // newRunners returns runners for a kind, none of them active.
 func newRunners(ctx context.Context, kind kind, config Config) *Runners {
 	e := &Runners{kind: kind, config: config, runners: map[entity]*runner{}}
+	e.relay = &relay.Relay{Timeout: config.RelayTimeout, Complete: config.Complete, Submit: e.submit}
 	e.start = func(r *runner) { e.ended.Go(func() { r.run(ctx) }) }
 	return e
 }
@@ -96,63 +97,25 @@ func (e *Runners) Handle(ctx context.Context, command *routing.Command, respond 
 // Start implements [routing.Starter]: the command has its place in the queue of its entity
 // when it returns.
 func (e *Runners) Start(ctx context.Context, command *routing.Command) func(respond func(*routing.Response) error) error {
-	fail := func(err error) func(func(*routing.Response) error) error {
-		return func(func(*routing.Response) error) error { return err }
-	}
-	id, err := command.Method.EntityKey(command.Payload.GetValue())
-	if err != nil {
-		return fail(status.Error(codes.InvalidArgument, err.Error()))
-	}
-	if id == "" {
-		return fail(status.Error(codes.InvalidArgument, "entity key must not be empty"))
-	}
-	p := newPending(command)
-	if !e.submit(entity{service: command.Method.Service, id: id}, p) {
-		return fail(shuttingDown())
-	}
-	return func(respond func(*routing.Response) error) error { return e.wait(ctx, id, p, respond) }
+	return e.relay.Start(ctx, command)
 }
 
-// wait waits for the outcome of a command.
-func (e *Runners) wait(ctx context.Context, id string, p *pending, respond func(*routing.Response) error) error {
-	command := p.command
-	waiting := ctx
-	if command.Follows() { // what it follows from has happened, so it has to happen as well
-		waiting = context.WithoutCancel(ctx)
-	}
-	relay := time.NewTimer(e.config.RelayTimeout)
-	defer relay.Stop()
-	var left error
-	select {
-	case outcome := <-p.done:
-		return outcome.pass(respond)
-	case <-waiting.Done():
-		left = status.FromContextError(waiting.Err()).Err()
-	case <-relay.C:
-		left = status.Errorf(codes.DeadlineExceeded, "%s %q did not answer %s within %v", command.Method.Service.Name, id, command.Method.Name, e.config.RelayTimeout)
-	}
-	late := func(response *routing.Response) { e.config.Complete(ctx, command, response) }
-	if !p.leave(late) {
-		return (<-p.done).pass(respond)
-	}
-	return left
-}
-
-// submit hands a command to the runner of its entity. It returns false after Close.
-func (e *Runners) submit(to entity, p *pending) bool {
+// submit hands a call to the runner of its entity, and returns nil after Close.
+func (e *Runners) submit(call *relay.Call) relay.Host {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return false
+		return nil
 	}
+	to := entity{call.To}
 	r := e.runners[to]
 	if r == nil {
 		r = newRunner(e, to)
 		e.runners[to] = r
 		e.start(r)
 	}
-	r.queue.push(p)
-	return true
+	r.queue.push(call)
+	return r.queue
 }
 
 // retire removes a runner, unless commands wait for it.
@@ -170,7 +133,7 @@ func (e *Runners) retire(r *runner) bool {
 // waits for that. It does nothing if the entity is not active.
 func (e *Runners) Passivate(ctx context.Context, service *spec.Service, id string) error {
 	e.mu.Lock()
-	r := e.runners[entity{service: service, id: id}]
+	r := e.runners[entity{relay.Entity{Service: service, ID: id}}]
 	e.mu.Unlock()
 	if r == nil {
 		return nil
@@ -200,9 +163,4 @@ func (e *Runners) closing() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.closed
-}
-
-// shuttingDown is the answer to a command that comes too late.
-func shuttingDown() error {
-	return status.Error(codes.Unavailable, "the proxy is shutting down")
 }

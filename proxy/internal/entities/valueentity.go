@@ -73,7 +73,7 @@ func (s *valueStream) recover(ctx context.Context) error {
 	}
 	s.version = stored.Version
 	err = s.Send(&valueentitypb.ValueEntityStreamIn{Message: &valueentitypb.ValueEntityStreamIn_Init{
-		Init: &valueentitypb.ValueEntityInit{ServiceName: s.service.Name, EntityId: s.id, State: state},
+		Init: &valueentitypb.ValueEntityInit{ServiceName: s.Service.Name, EntityId: s.ID, State: state},
 	}})
 	if err != nil {
 		return sendError{err}
