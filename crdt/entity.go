@@ -29,7 +29,7 @@ type Entity[S Instance] struct {
 	// New returns the entity with the value that it has before anything is replicated. It
 	// is called for each activation, and once with an empty id to check the value, and must
 	// return a new instance each time. The type of the value may depend on the id, but must
-	// be the same for one id on all nodes. Required.
+	// be the same for one id on all nodes; ids that must not exist get a nil [Data]. Required.
 	New func(id string) S
 
 	// PassivateAfter is how long the entity must be idle before the proxy drops it from
@@ -78,10 +78,15 @@ func (e *Entity[S]) Declare() *component.Declaration {
 }
 
 // checkNew records what is wrong with the value that New returns. A New that cannot deal
-// with the empty id is not a mistake.
+// with the empty id is not a mistake, nor is one that decides about the type of the value
+// by the id, and has none for this one.
 func (e *Entity[S]) checkNew(d *component.Declaration) {
 	defer func() { _ = recover() }()
-	if err := checkData(e.New("").entityBase().value()); err != nil {
+	value := e.New("").entityBase().value()
+	if value == nil {
+		return
+	}
+	if err := checkData(value); err != nil {
 		d.Mistakef("the value that New returns: %w", err)
 	}
 }

@@ -31,6 +31,23 @@ type streamingIn struct {
 	actionpb.UnimplementedActionProtocolServer
 }
 
+// byID is an entity whose type of value depends on its id.
+type byID struct {
+	Base[Data]
+	pb.UnimplementedPresenceServer
+}
+
+func TestDeclare_AcceptsAValueWhoseTypeDependsOnTheID(t *testing.T) {
+	t.Parallel()
+	e := &Entity[*byID]{Service: &pb.Presence_ServiceDesc, New: func(id string) *byID {
+		if id == "flag" {
+			return &byID{Base: NewBase[Data](NewFlag())}
+		}
+		return &byID{}
+	}}
+	require.Empty(t, e.Declare().Mistakes)
+}
+
 func TestDeclare_ReportsEveryMistake(t *testing.T) {
 	t.Parallel()
 	with := func(change func(e *Entity[*counter])) []error {

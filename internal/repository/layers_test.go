@@ -20,22 +20,25 @@ type layer struct {
 // layers are the import rules of design section 3, by path; "." is the package in
 // the root. The longest path that matches a package is its layer.
 var layers = map[string]layer{
-	"protocol":                {},
-	"internal":                {below: []string{"protocol", "entity"}},
-	"entity":                  {below: []string{"protocol", "internal"}},
-	"eventsourced":            {below: shared},
-	"valueentity":             {below: shared},
-	"crdt":                    {below: shared},
-	"action":                  {below: shared},
-	".":                       {below: shared},
-	"proxy":                   {below: shared},
-	"proxy/internal/scripted": {below: shared, tests: true}, // a user function for the proxy's tests
-	"proxy/store/storetest":   {below: append([]string{"proxy"}, shared...), tests: true},
-	"testkit":                 {below: libraries, tests: true},
-	"benchmarks":              {below: libraries},
-	"cmd":                     {below: libraries},
-	"conformance":             {below: libraries},
-	"examples":                {below: libraries},
+	"protocol":                 {},
+	"internal":                 {below: []string{"protocol", "entity"}},
+	"entity":                   {below: []string{"protocol", "internal"}},
+	"eventsourced":             {below: shared},
+	"valueentity":              {below: shared},
+	"crdt":                     {below: shared},
+	"action":                   {below: shared},
+	".":                        {below: shared},
+	"proxy":                    {below: shared},
+	"proxy/internal/scripted":  {below: shared, tests: true}, // a user function for the proxy's tests
+	"proxy/store/storetest":    {below: append([]string{"proxy"}, shared...), tests: true},
+	"testkit":                  {below: libraries, tests: true},
+	"benchmarks":               {below: libraries},
+	"cmd":                      {below: libraries},
+	"conformance":              {below: append([]string{"conformance/modelpb"}, libraries...), tests: true},
+	"conformance/modelpb":      {below: []string{"protocol"}},
+	"conformance/models":       {below: modeled},
+	"conformance/userfunction": {below: append([]string{"conformance/models"}, modeled...)},
+	"examples":                 {below: libraries},
 }
 
 var (
@@ -43,6 +46,8 @@ var (
 	shared = []string{"protocol", "internal", "entity"}
 	// libraries is what a program may link.
 	libraries = append([]string{".", "eventsourced", "valueentity", "crdt", "action", "proxy"}, shared...)
+	// modeled is what the models of the conformance kit build on: the public API.
+	modeled = []string{".", "eventsourced", "valueentity", "crdt", "action", "entity", "protocol", "internal", "conformance/modelpb"}
 )
 
 // A goPackage is a package as a program links it, without its tests.
