@@ -1,11 +1,15 @@
 package proxy_test
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
@@ -179,5 +183,38 @@ func TestCRDT_Forwards(t *testing.T) {
 		value.Close()
 		f.passivateCRDT("from", from)
 		f.passivateCRDT("to", to)
+	})
+}
+
+// A client that does not read its stream fast enough loses it, and nobody else does. The user
+// function learns that the client has gone.
+func TestCRDT_EndsStreamsThatAreNotRead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, func(f *fixture) { f.proxy.StreamBuffer = 1 << 20 }).ready()
+		stream := f.openCRDT("e", nil)
+		slow, other := f.openWatch(stream, "e", 2), f.openWatch(stream, "e", 3)
+		large := strings.Repeat("x", 100<<10)
+		for range 20 {
+			for id := range int64(2) {
+				stream.Stream(&crdtpb.CrdtStreamedMessage{CommandId: 2 + id, ClientAction: scripted.Replied(scripted.Answer(large))})
+			}
+			other.requireNext(large)
+		}
+		stream.RequireCancelled("e", 2)
+		stream.Confirm(&crdtpb.CrdtStreamCancelledResponse{CommandId: 2})
+		stream.Stream(&crdtpb.CrdtStreamedMessage{CommandId: 3, ClientAction: scripted.Replied(scripted.Answer("still here")), EndStream: true})
+		other.requireNext("still here")
+		other.requireEnd()
+		received := 0
+		var err error
+		for answer := (&wrapperspb.StringValue{}); err == nil; received++ {
+			err = slow.stream.RecvMsg(answer)
+		}
+		require.Equal(t, codes.ResourceExhausted, status.Code(err))
+		require.ErrorContains(t, err, "read too slowly: more than 1048576 bytes wait in the proxy")
+		require.Less(t, received, 20)
+		f.passivateCRDT("e", stream)
+		f.requireFaults()
 	})
 }

@@ -69,6 +69,13 @@ type Proxy struct {
 	// bytes. Zero means 12 MiB.
 	MaxMessageSize int
 
+	// StreamBuffer limits what waits in the proxy for a client that reads a stream of a CRDT
+	// entity more slowly than it is written, in bytes; each message counts for 256 more than
+	// its size. Beyond that, the client's stream ends with RESOURCE_EXHAUSTED, and the user
+	// function is told that the client has gone. Streams of actions need no limit: their
+	// handlers wait for their clients. Zero means as much as MaxMessageSize.
+	StreamBuffer int
+
 	// SkipVersionCheck accepts user functions of any protocol version.
 	SkipVersionCheck bool
 
@@ -262,6 +269,8 @@ func (p *Proxy) values() store.Values {
 	}
 	return p.Values
 }
+
+func (p *Proxy) maxMessageSize() int { return positive(p.MaxMessageSize, defaultMaxMessageSize) }
 
 func (p *Proxy) logger() *slog.Logger {
 	if p.Logger == nil {

@@ -54,7 +54,7 @@ type session struct {
 
 func (p *Proxy) newSession(ctx context.Context) (*session, error) {
 	s := &session{proxy: p, logger: p.logger()}
-	config := frontend.Config{Handler: p.handle, Logger: s.logger, MaxMessageSize: positive(p.MaxMessageSize, defaultMaxMessageSize)}
+	config := frontend.Config{Handler: p.handle, Logger: s.logger, MaxMessageSize: p.maxMessageSize()}
 	link, err := p.UserFunction.connect(ctx, config)
 	if err != nil {
 		return nil, err
@@ -137,6 +137,7 @@ func (s *session) open(work, life context.Context) error {
 		Node:               node,
 		PassivationTimeout: config.PassivationTimeout,
 		RelayTimeout:       config.RelayTimeout,
+		StreamBuffer:       positive(s.proxy.StreamBuffer, s.proxy.maxMessageSize()),
 		Complete:           router.Complete,
 		Report:             s.reporter.Report,
 		Tell:               s.reporter.Tell,

@@ -35,6 +35,8 @@ type Config struct {
 	// RelayTimeout limits how long a client waits for the first answer, and how long the
 	// user function may take to end a stream that has been half-closed.
 	RelayTimeout time.Duration
+	// StreamBuffer limits how many bytes wait for a client that reads its stream slowly.
+	StreamBuffer int
 	// Complete is called with the response to a command whose client has left. It does
 	// not block.
 	Complete func(context.Context, *routing.Command, *routing.Response)
@@ -82,7 +84,7 @@ var (
 // ends, all that goes on is aborted. Close must be called in any case.
 func New(ctx context.Context, config Config) *Entities {
 	e := &Entities{config: config, userFunction: crdtpb.NewCrdtClient(config.UserFunction), runners: map[entity]*runner{}}
-	e.relay = &relay.Relay{Timeout: config.RelayTimeout, Complete: config.Complete, Submit: e.submit}
+	e.relay = &relay.Relay{Timeout: config.RelayTimeout, Buffer: config.StreamBuffer, Complete: config.Complete, Submit: e.submit}
 	e.start = func(r *runner) { e.ended.Go(func() { r.run(ctx) }) }
 	return e
 }

@@ -184,6 +184,9 @@ func (a *activation) streamedMessage(message *crdtpb.CrdtStreamedMessage) {
 		return
 	}
 	c.Deliver(response)
+	if c.Abandoned() { // now, if its client reads too slowly
+		a.cancelStream(id)
+	}
 }
 
 // streamCancelled handles the confirmation that a stream was cancelled. Its side effects

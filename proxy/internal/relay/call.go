@@ -3,6 +3,10 @@ package relay
 import (
 	"sync"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 )
 
@@ -17,20 +21,41 @@ type Call struct {
 	// host.
 	ID int64
 
-	late  func(*routing.Response) // gets responses after the caller has left; does not block
-	ready chan struct{}           // gets a value when there is something to take
+	buffer int                     // how many bytes may wait
+	late   func(*routing.Response) // gets responses after the caller has left; does not block
+	ready  chan struct{}           // gets a value when there is something to take
 
-	mu        sync.Mutex
-	responses []*routing.Response
-	one       [1]*routing.Response // their memory, as there is mostly one
-	ended     bool
-	err       error // after the last response
-	left      bool
+	mu      sync.Mutex
+	waiting []sized
+	one     [1]sized // their memory, as there is mostly one
+	size    int      // of what is waiting
+	ended   bool
+	err     error // after the last response
+	left    bool
 }
 
-func newCall(to Entity, command *routing.Command, late func(*routing.Response)) *Call {
-	c := &Call{To: to, Command: command, late: late, ready: make(chan struct{}, 1)}
-	c.responses = c.one[:0]
+// sized is a response that waits for the caller, with its size. The size of one that does not
+// wait behind another does not matter, and is 0.
+type sized struct {
+	response *routing.Response
+	size     int
+}
+
+// overhead is about what a response takes in memory apart from its contents.
+const overhead = 256
+
+// sizeOf returns about how much memory a response takes.
+func sizeOf(response *routing.Response) int {
+	size := overhead + proto.Size(response.Action)
+	for _, effect := range response.SideEffects {
+		size += overhead + proto.Size(effect)
+	}
+	return size
+}
+
+func newCall(to Entity, command *routing.Command, buffer int, late func(*routing.Response)) *Call {
+	c := &Call{To: to, Command: command, buffer: buffer, late: late, ready: make(chan struct{}, 1)}
+	c.waiting = c.one[:0]
 	return c
 }
 
@@ -40,6 +65,9 @@ func (c *Call) Streamed() bool { return c.Command.Method.Descriptor.IsStreamingS
 // Deliver gives a response, which may be empty, to the caller. If the caller has left, it
 // does what the response asks for: all of it for a command with one response, whose outcome
 // counts, and the side effects for others.
+//
+// If the caller is slow and too much waits for it, Deliver ends the call with
+// RESOURCE_EXHAUSTED instead, as if the caller had left.
 func (c *Call) Deliver(response *routing.Response) { c.put(response, false) }
 
 // Finish is Deliver with the last response, and End.
@@ -47,23 +75,38 @@ func (c *Call) Finish(response *routing.Response) { c.put(response, true) }
 
 func (c *Call) put(response *routing.Response, last bool) {
 	c.mu.Lock()
-	left := c.left
-	if !left {
-		c.responses = append(c.responses, response)
+	next := c.sized(response)
+	c.waiting, c.size = append(c.waiting, next), c.size+next.size
+	if c.size > c.buffer {
+		c.left, c.ended = true, true
+		c.err = status.Errorf(codes.ResourceExhausted, "the responses of %s are read too slowly: more than %d bytes wait in the proxy", c.Command.Method.Path(), c.buffer)
+	}
+	var abandoned []sized
+	if c.left {
+		abandoned, c.waiting, c.size = c.waiting, nil, 0
 	}
 	c.ended = c.ended || last
 	c.mu.Unlock()
-	if left {
-		c.abandon(response)
-	}
+	c.abandon(abandoned)
 	c.signal()
 }
 
-func (c *Call) abandon(response *routing.Response) {
-	if c.Streamed() {
-		response = &routing.Response{SideEffects: response.SideEffects}
+// sized returns a response with its size. The caller holds the lock.
+func (c *Call) sized(response *routing.Response) sized {
+	if len(c.waiting) == 0 {
+		return sized{response: response}
 	}
-	c.late(response)
+	return sized{response: response, size: sizeOf(response)}
+}
+
+// abandon does what is left to do for responses that nobody will take.
+func (c *Call) abandon(waiting []sized) {
+	for _, w := range waiting {
+		if c.Streamed() {
+			w.response = &routing.Response{SideEffects: w.response.SideEffects}
+		}
+		c.late(w.response)
+	}
 }
 
 // End ends the call, with nil or a status, unless it has ended.
@@ -88,11 +131,12 @@ func (c *Call) Abandoned() bool {
 func (c *Call) take() (response *routing.Response, ended bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.responses) > 0 {
-		response, c.responses[0] = c.responses[0], nil
-		c.responses = c.responses[1:]
+	if len(c.waiting) > 0 {
+		first := c.waiting[0]
+		c.waiting[0] = sized{} // for the garbage collector
+		response, c.waiting, c.size = first.response, c.waiting[1:], c.size-first.size
 	}
-	if len(c.responses) > 0 || !c.ended {
+	if len(c.waiting) > 0 || !c.ended {
 		return response, false, nil
 	}
 	c.left = true
@@ -103,16 +147,14 @@ func (c *Call) take() (response *routing.Response, ended bool, err error) {
 // call has ended, or if its only response is there.
 func (c *Call) leave() bool {
 	c.mu.Lock()
-	responses := c.responses
-	if c.left || len(responses) == 0 && c.ended || len(responses) > 0 && !c.Streamed() {
+	waiting := c.waiting
+	if len(waiting) == 0 && c.ended || len(waiting) > 0 && !c.Streamed() {
 		c.mu.Unlock()
 		return false
 	}
-	c.left, c.responses = true, nil
+	c.left, c.waiting, c.size = true, nil, 0
 	c.mu.Unlock()
-	for _, response := range responses {
-		c.abandon(response)
-	}
+	c.abandon(waiting)
 	return true
 }
 

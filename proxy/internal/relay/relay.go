@@ -45,11 +45,14 @@ type Host interface {
 	Left(call *Call)
 }
 
-// A Relay takes the commands of one kind of entities to their hosts. Its fields are required
-// and must not change.
+// A Relay takes the commands of one kind of entities to their hosts. All fields are
+// required but for Buffer, and must not change.
 type Relay struct {
 	// Timeout limits how long a client waits for the first answer.
 	Timeout time.Duration
+	// Buffer limits how many bytes of responses wait for a client that reads them slowly, behind
+	// one that may be larger. It is of no concern to commands with one response.
+	Buffer int
 	// Complete is called with the response to a command whose client has left. It does not
 	// block.
 	Complete func(context.Context, *routing.Command, *routing.Response)
@@ -61,8 +64,8 @@ type Relay struct {
 // Start begins a command, and returns what waits for its end, as [routing.Starter] has it:
 // the command has its place when Start returns.
 //
-// What waits passes on the responses. It returns when the call has ended, when there is no
-// answer within the timeout, or when the context ends: then the caller leaves, and what the
+// What waits passes on the responses. It returns when the call has ended; when there is no
+// answer within the timeout, or when the context ends, the caller leaves, and what the
 // command leads to goes to Complete. The context of a command that follows from another does
 // not end it, unless it has a stream of responses: what it follows from has happened, so it
 // has to happen as well.
@@ -74,7 +77,7 @@ func (r *Relay) Start(ctx context.Context, command *routing.Command) func(respon
 	case id == "":
 		return refused(status.Error(codes.InvalidArgument, "entity key must not be empty"))
 	}
-	call := newCall(Entity{Service: command.Method.Service, ID: id}, command, func(response *routing.Response) { r.Complete(ctx, command, response) })
+	call := newCall(Entity{Service: command.Method.Service, ID: id}, command, r.Buffer, func(response *routing.Response) { r.Complete(ctx, command, response) })
 	host := r.Submit(call)
 	if host == nil {
 		return refused(Stopping())

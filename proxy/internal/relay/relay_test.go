@@ -3,6 +3,7 @@ package relay_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,7 @@ func start(t *testing.T) *fixture {
 	f := &fixture{t: t, spec: services}
 	f.relay = &relay.Relay{
 		Timeout:  time.Minute,
+		Buffer:   1 << 20,
 		Complete: func(_ context.Context, _ *routing.Command, r *routing.Response) { f.completed = append(f.completed, r) },
 		Submit: func(call *relay.Call) relay.Host {
 			f.submitted = call
@@ -215,5 +217,52 @@ func TestRelay_ResponsesAfterTheEnd(t *testing.T) {
 		c.call.Deliver(late)
 		require.Equal(t, []*routing.Response{effects(late)}, f.completed)
 		require.Zero(t, f.left)
+	})
+}
+
+// A stream that is read more slowly than it is written does not grow without limit.
+func TestRelay_SlowCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t)
+		f.relay.Buffer = 2 * 300 // two small responses
+		read := make(chan struct{})
+		command := &routing.Command{Method: f.spec.Service(scripted.CRDT).Method("Watch"), Payload: scripted.Question("e", "hello")}
+		wait := f.relay.Start(t.Context(), command)
+		call := f.submitted
+		done := make(chan error, 1)
+		go func() {
+			done <- wait(func(*routing.Response) error {
+				<-read
+				return nil
+			})
+		}()
+		small := &routing.Response{Action: scripted.Replied(scripted.Answer("small"))}
+		large := &routing.Response{Action: scripted.Replied(scripted.Answer(strings.Repeat("large", 1000)))}
+		call.Deliver(small)
+		synctest.Wait() // it is read now
+		call.Deliver(large)
+		call.Deliver(small)
+		require.False(t, call.Abandoned(), "one may be large")
+		read <- struct{}{}
+		read <- struct{}{}
+		synctest.Wait()
+		call.Deliver(small)
+		call.Deliver(small)
+		require.False(t, call.Abandoned(), "what was read does not count")
+		require.Empty(t, f.completed)
+
+		last := answer("last")
+		call.Deliver(last)
+		require.True(t, call.Abandoned())
+		require.Equal(t, []*routing.Response{effects(small), effects(small), effects(last)}, f.completed, "side effects happen")
+		call.Deliver(last)
+		require.Len(t, f.completed, 4)
+		call.End(nil) // it has ended
+		read <- struct{}{}
+		err := <-done
+		require.Equal(t, codes.ResourceExhausted, status.Code(err))
+		require.ErrorContains(t, err, "the responses of /scripted.CRDT/Watch are read too slowly: more than 600 bytes wait in the proxy")
+		require.Zero(t, f.left, "the host knows")
 	})
 }
