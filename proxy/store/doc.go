@@ -2,8 +2,10 @@
 // store does it.
 //
 // A [Journal] keeps the events and snapshots of event sourced entities, and [Values]
-// the states of value entities; one store may be both. A [Lister] and [Descriptors] are for
-// tools that look into a store. Package memory has one that
+// the states of value entities; one store may be both. What eventing needs a store may have
+// as well: an [EventLog] that reads the journal across entities, [Topics] of messages, and
+// the positions and dead letters of [Consumers]. A [Lister] and [Descriptors] are for
+// tools that look into a store. Package memory has a store that
 // forgets everything when the process ends; durable ones are modules of their own.
 // Package storetest proves that an implementation keeps the promises that are made here,
 // and injects faults in tests.

@@ -17,13 +17,21 @@ import (
 )
 
 // A Store is a store in memory, for events and for values, which have nothing to do with
-// each other even if their keys are the same. It may be used concurrently.
+// each other even if their keys are the same, for topics and for consumers. It may be used
+// concurrently.
 type Store struct {
-	mu       sync.Mutex
-	journals map[store.Key]*journal
-	appends  uint64 // of all entities; the token of a head is the number of its append
-	values   map[store.Key]value
-	writes   store.Version // of all entities; a version is the number of its write
+	mu        sync.Mutex
+	journals  map[store.Key]*journal
+	appends   uint64 // of all entities; the token of a head is the number of its append
+	events    uint64 // of all entities; the offset of an event is its number
+	eventLogs logs   // by persistence id
+	values    map[store.Key]value
+	writes    store.Version // of all entities; a version is the number of its write
+
+	topics     logs
+	positions  map[store.Consumer]store.Position
+	letters    []store.DeadLetter // by id
+	lastLetter uint64
 
 	descriptors []byte
 }
@@ -43,7 +51,13 @@ type journal struct {
 
 // New returns an empty store.
 func New() *Store {
-	return &Store{journals: map[store.Key]*journal{}, values: map[store.Key]value{}}
+	return &Store{
+		journals:  map[store.Key]*journal{},
+		eventLogs: logs{},
+		values:    map[store.Key]value{},
+		topics:    logs{},
+		positions: map[store.Consumer]store.Position{},
+	}
 }
 
 // Append implements [store.Journal].
@@ -65,9 +79,13 @@ func (s *Store) Append(ctx context.Context, a store.Append) (store.Head, error) 
 	}
 	s.journals[a.Key] = j
 	now := time.Now()
+	log := s.eventLogs.named(a.Key.Type)
 	for _, event := range a.Events {
-		j.events = append(j.events, bytes.Clone(event))
+		data := bytes.Clone(event)
+		j.events = append(j.events, data)
 		j.times = append(j.times, now)
+		s.events++
+		log.add(entry{offset: s.events, entityID: a.Key.ID, data: data})
 	}
 	s.appends++
 	j.head = store.Head{Seq: uint64(len(j.events)), Token: s.appends}

@@ -33,6 +33,30 @@ func TestStore_KeepsDescriptors(t *testing.T) {
 	storetest.RunDescriptors(t, "memory", func(*testing.T) store.Descriptors { return memory.New() })
 }
 
+func TestStore_KeepsThePromisesOfAnEventLog(t *testing.T) {
+	t.Parallel()
+	storetest.RunEventLog(t, "memory", func(*testing.T) storetest.LoggedJournal { return memory.New() })
+}
+
+func TestStore_KeepsThePromisesOfTopics(t *testing.T) {
+	t.Parallel()
+	storetest.RunTopics(t, "memory", func(*testing.T) store.Topics { return memory.New() })
+}
+
+func TestStore_KeepsThePromisesOfConsumers(t *testing.T) {
+	t.Parallel()
+	storetest.RunConsumers(t, "memory", func(*testing.T) store.Consumers { return memory.New() })
+}
+
+// A store that several tests share is no problem for the suites.
+func TestStore_CanBeSharedByTheTestsOfASuite(t *testing.T) {
+	t.Parallel()
+	shared := memory.New()
+	storetest.RunEventLog(t, "event log", func(*testing.T) storetest.LoggedJournal { return shared })
+	storetest.RunTopics(t, "topics", func(*testing.T) store.Topics { return shared })
+	storetest.RunConsumers(t, "consumers", func(*testing.T) store.Consumers { return shared })
+}
+
 func ExampleNew() {
 	ctx := context.Background()
 	journal := memory.New()
