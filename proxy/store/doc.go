@@ -1,9 +1,9 @@
 // Package store defines what a proxy needs of a store, and nothing about how the
 // store does it.
 //
-// A [Journal] keeps the events and snapshots of event sourced entities, and [Values]
-// the states of value entities; one store may be both. What eventing needs a store may have
-// as well: an [EventLog] that reads the journal across entities, [Topics] of messages, and
+// A [Journal] keeps the events and snapshots of event sourced entities, [Values] the states
+// of value entities, and [Replicas] the CRDTs of one proxy; one store may be all of it. What
+// eventing needs a store may have as well: an [EventLog] that reads the journal across entities, [Topics] of messages, and
 // the positions and dead letters of [Consumers]. A [Lister] and [Descriptors] are for
 // tools that look into a store. Package memory has a store that
 // forgets everything when the process ends; durable ones are modules of their own.

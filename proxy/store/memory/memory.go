@@ -17,8 +17,8 @@ import (
 )
 
 // A Store is a store in memory, for events and for values, which have nothing to do with
-// each other even if their keys are the same, for topics and for consumers. It may be used
-// concurrently.
+// each other even if their keys are the same, for the CRDTs of one proxy, for topics and for
+// consumers. It may be used concurrently.
 type Store struct {
 	mu        sync.Mutex
 	journals  map[store.Key]*journal
@@ -27,6 +27,7 @@ type Store struct {
 	eventLogs logs   // by persistence id
 	values    map[store.Key]value
 	writes    store.Version // of all entities; a version is the number of its write
+	replicas  map[store.Key][][]byte
 
 	topics     logs
 	positions  map[store.Consumer]store.Position
@@ -55,6 +56,7 @@ func New() *Store {
 		journals:  map[store.Key]*journal{},
 		eventLogs: logs{},
 		values:    map[store.Key]value{},
+		replicas:  map[store.Key][][]byte{},
 		topics:    logs{},
 		positions: map[store.Consumer]store.Position{},
 	}

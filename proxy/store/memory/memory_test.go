@@ -23,6 +23,11 @@ func TestStore_KeepsThePromisesOfValues(t *testing.T) {
 	storetest.RunValues(t, "memory", func(*testing.T) store.Values { return memory.New() })
 }
 
+func TestStore_KeepsThePromisesOfReplicas(t *testing.T) {
+	t.Parallel()
+	storetest.RunReplicas(t, "memory", func(*testing.T) store.Replicas { return memory.New() })
+}
+
 func TestStore_ListsWhatItHas(t *testing.T) {
 	t.Parallel()
 	storetest.RunLister(t, "memory", func(*testing.T) storetest.Listed { return memory.New() })

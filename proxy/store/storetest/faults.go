@@ -9,7 +9,7 @@ import (
 // A Fault is something that goes wrong in a store.
 type Fault int
 
-// The faults that a [Faulty] or [FaultyValues] can inject.
+// The faults that a [Faulty], [FaultyValues] or [FaultyReplicas] can inject.
 const (
 	// FailAppend lets an append fail; nothing is stored.
 	FailAppend Fault = iota + 1
@@ -21,19 +21,22 @@ const (
 	// ConflictWrite lets a Put or Delete fail with a *store.VersionError, as if another
 	// writer had been faster; nothing is stored.
 	ConflictWrite
-	// UnknownStored stores an append or a write, but says that the outcome is unknown.
+	// UnknownStored stores an append, a write or parts of a CRDT, but says that the outcome is
+	// unknown.
 	UnknownStored
 	// UnknownNotStored does not store an append or a write, and says that the outcome is
 	// unknown.
 	UnknownNotStored
 	// FailResolve lets a Resolve or ResolveWrite fail, so that it has to be asked again.
 	FailResolve
-	// FailLoad lets a load fail before its first record.
+	// FailLoad lets a load fail before its first record or part.
 	FailLoad
-	// FailLoadLate lets a load fail after its last record.
+	// FailLoadLate lets a load fail after its last record or part.
 	FailLoadLate
 	// FailGet lets a Get fail.
 	FailGet
+	// FailSave lets parts of a CRDT not be kept, neither added nor replaced.
+	FailSave
 )
 
 // ErrInjected is matched by every error that is made up here, except for conflicts.

@@ -7,11 +7,11 @@
 //		})
 //	}
 //
-// [RunValues] does the same for values, [RunEventLog], [RunTopics] and [RunConsumers] for
-// what eventing needs, and [RunLister] and [RunDescriptors] for what tools read. A [Faulty]
-// wraps a journal for tests of what
-// uses it, and [FaultyValues] values: the next append or write fails, conflicts, or ends
-// with an unknown outcome.
+// [RunValues] does the same for values, [RunReplicas] for CRDTs, [RunEventLog], [RunTopics]
+// and [RunConsumers] for what eventing needs, and [RunLister] and [RunDescriptors] for what
+// tools read. A [Faulty] wraps a journal for tests of what uses it, [FaultyValues] values, and
+// [FaultyReplicas] CRDTs: the next append or write fails, conflicts, or ends with an unknown
+// outcome.
 package storetest
 
 import (
