@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
+	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
 )
 
@@ -36,8 +37,7 @@ func TestCall_OfAGeneratedClient(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		who := metadata.ValueFromIncomingContext(call.Context(), "who")
-		if err := grpc.SetHeader(call.Context(), metadata.Pairs("key", key, "who", strings.Join(who, ","))); err != nil {
+		if err := call.SetHeader(&protocol.Metadata{Entries: append(call.Metadata().GetEntries(), textEntry("key", key))}); err != nil {
 			return err
 		}
 		return call.Send([]byte("\x0a\x03\x0a\x01p")) // one item, of product p

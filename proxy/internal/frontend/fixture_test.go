@@ -186,3 +186,8 @@ func requireStatus(tb testing.TB, err error, code codes.Code, message string) {
 	require.Equal(tb, code.String(), status.Code(err).String(), "%v", err)
 	require.Equal(tb, message, status.Convert(err).Message())
 }
+
+// textEntry is an entry of metadata.
+func textEntry(key, value string) *protocol.MetadataEntry {
+	return &protocol.MetadataEntry{Key: key, Value: &protocol.MetadataEntry_StringValue{StringValue: value}}
+}

@@ -19,7 +19,11 @@ func (s *Server) route(_ any, stream grpc.ServerStream) error {
 	if err != nil {
 		return err
 	}
-	c := &call{method: method, stream: stream}
+	return s.run(&call{wire: &grpcWire{stream: stream}, method: method})
+}
+
+// run carries out a call, and returns its status.
+func (s *Server) run(c *call) error {
 	if err := c.begin(); err != nil {
 		return err
 	}

@@ -38,10 +38,6 @@ type Config struct {
 	// MaxMessageSize is the largest message that is accepted from a client, in bytes.
 	// Zero means 4 MiB, as in gRPC.
 	MaxMessageSize int
-	// ServerOptions are further options of the gRPC server, such as credentials and
-	// interceptors. The codec, the handler of unknown services and the maximum size of
-	// messages are overridden.
-	ServerOptions []grpc.ServerOption
 }
 
 // A Server is the gRPC server of a proxy. All methods may be called concurrently.
@@ -66,12 +62,11 @@ func New(cfg Config) *Server {
 		cfg.MaxMessageSize = defaultMaxMessageSize
 	}
 	s.state.Store(&state{changed: make(chan struct{})})
-	options := append([]grpc.ServerOption(nil), cfg.ServerOptions...)
-	s.grpc = grpc.NewServer(append(options,
+	s.grpc = grpc.NewServer(
 		grpc.ForceServerCodecV2(codec{}),
 		grpc.UnknownServiceHandler(s.route),
 		grpc.MaxRecvMsgSize(cfg.MaxMessageSize),
-	)...)
+	)
 	healthv1.RegisterHealthServer(s.grpc, &health{state: &s.state})
 	for _, name := range []string{reflectionName, reflectionAlphaName} {
 		// The messages of both versions are the same on the wire.
