@@ -13,11 +13,6 @@ type connections struct {
 	closed bool
 }
 
-// listen returns a listener whose connections are known.
-func (c *connections) listen(listener net.Listener) net.Listener {
-	return &knownListener{Listener: listener, connections: c}
-}
-
 // closeAll closes what is open and what will be opened.
 func (c *connections) closeAll() {
 	c.mu.Lock()
@@ -50,25 +45,31 @@ func (c *connections) remove(gone *connection) {
 	delete(c.open, gone)
 }
 
-type knownListener struct {
-	net.Listener
-
-	connections *connections
-}
-
-// Accept waits for a connection and gets to know it.
-func (l *knownListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return l.connections.add(conn), nil
-}
-
 type connection struct {
 	net.Conn
 
 	connections *connections
+	// head is what has been read already, and comes first.
+	head []byte
+}
+
+// Read reads what was read before, and then from the connection.
+func (c *connection) Read(p []byte) (int, error) {
+	if len(c.head) > 0 {
+		n := copy(p, c.head)
+		c.head = c.head[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+// CloseWrite says that nothing more will be written, so that a client can still read the
+// answer to a request that was not read to its end.
+func (c *connection) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }
 
 // Close closes the connection, of which nobody needs to know any more.

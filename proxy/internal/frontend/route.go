@@ -1,6 +1,7 @@
 package frontend
 
 import (
+	"context"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -13,21 +14,27 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 )
 
-// route gets every call except those of reflection and health.
+// Why no call is carried out.
+var (
+	errDraining     = status.Error(codes.Unavailable, "the proxy is shutting down; call another instance")
+	errUndiscovered = status.Error(codes.Unavailable, "the proxy does not know the services of its user function yet; try again later")
+)
+
+// route gets every call over gRPC except those of reflection and health.
 func (s *Server) route(_ any, stream grpc.ServerStream) error {
 	method, err := s.find(stream)
 	if err != nil {
 		return err
 	}
-	return s.run(&call{wire: &grpcWire{stream: stream}, method: method})
+	return s.run(stream.Context(), &call{wire: &grpcWire{stream: stream}, method: method})
 }
 
 // run carries out a call, and returns its status.
-func (s *Server) run(c *call) error {
+func (s *Server) run(ctx context.Context, c *call) error {
 	if err := c.begin(); err != nil {
 		return err
 	}
-	if err := s.handle(c); err != nil {
+	if err := s.handle(ctx, c); err != nil {
 		return err
 	}
 	return c.end()
@@ -37,10 +44,10 @@ func (s *Server) run(c *call) error {
 func (s *Server) find(stream grpc.ServerStream) (*spec.Method, error) {
 	current := s.state.Load()
 	if current.draining {
-		return nil, status.Error(codes.Unavailable, "the proxy is shutting down; call another instance")
+		return nil, errDraining
 	}
 	if current.spec == nil {
-		return nil, status.Error(codes.Unavailable, "the proxy does not know the services of its user function yet; try again later")
+		return nil, errUndiscovered
 	}
 	path, _ := grpc.MethodFromServerStream(stream)
 	method := current.spec.MethodByPath(path)
@@ -80,13 +87,13 @@ func isProtobuf(contentType string) bool {
 }
 
 // handle calls the handler and survives its panics.
-func (s *Server) handle(c *call) (err error) {
+func (s *Server) handle(ctx context.Context, c *call) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			s.logger.LogAttrs(c.Context(), slog.LevelError, "the handler of a call panicked",
+			s.config.Logger.LogAttrs(ctx, slog.LevelError, "the handler of a call panicked",
 				slog.String("method", c.method.Path()), slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
 			err = status.Error(codes.Internal, "the proxy failed to handle the call")
 		}
 	}()
-	return s.handler(c)
+	return s.config.Handler(c)
 }

@@ -1,6 +1,6 @@
-// Package frontend serves the services of a discovered user function to gRPC clients
-// (protocol sections 8.1 to 8.3), without generated code: requests and replies are
-// passed through as bytes.
+// Package frontend serves the services of a discovered user function to clients
+// (protocol section 8), without generated code: over gRPC, where requests and replies are
+// passed through as bytes, and over HTTP/1.1 as JSON and as gRPC-Web.
 //
 //	server := frontend.New(frontend.Config{Handler: router.Handle})
 //	go server.Serve(listener) // every call is UNAVAILABLE until
@@ -11,12 +11,14 @@
 package frontend
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip" // clients may compress (P-186)
@@ -26,8 +28,12 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 )
 
-// defaultMaxMessageSize is that of gRPC.
-const defaultMaxMessageSize = 4 << 20
+// What the zero values of a Config stand for.
+const (
+	defaultMaxMessageSize = 4 << 20 // that of gRPC
+	defaultReadTimeout    = time.Minute
+	defaultWriteTimeout   = 30 * time.Second
+)
 
 // Config is what a Server is made of.
 type Config struct {
@@ -35,33 +41,42 @@ type Config struct {
 	Handler Handler
 	// Logger gets an error for each handler that panics. Nil means none.
 	Logger *slog.Logger
-	// MaxMessageSize is the largest message that is accepted from a client, in bytes.
-	// Zero means 4 MiB, as in gRPC.
+	// MaxMessageSize is the largest message that is accepted from a client, in bytes; over
+	// HTTP, the largest body, compressed or not. Zero means 4 MiB, as in gRPC.
 	MaxMessageSize int
+	// ReadTimeout is how long a client may take to send a request over HTTP. Zero means a
+	// minute.
+	ReadTimeout time.Duration
+	// WriteTimeout is how long a client may take to accept a piece of a response over
+	// HTTP. Zero means 30 seconds.
+	WriteTimeout time.Duration
 }
 
-// A Server is the gRPC server of a proxy. All methods may be called concurrently.
+// A Server is the front end of a proxy. All methods may be called concurrently.
 type Server struct {
-	handler     Handler
-	logger      *slog.Logger
+	config      Config
 	grpc        *grpc.Server
+	http        *http.Server
 	connections connections
 
-	mu    sync.Mutex // held while state is replaced
-	state atomic.Pointer[state]
+	mu       sync.Mutex // held while state is replaced
+	state    atomic.Pointer[state]
+	requests map[*context.CancelFunc]struct{} // over HTTP, with what cancels each
+	handlers sync.WaitGroup                   // of these, none of which begins after draining
 }
 
 // New returns a server that refuses every call until it gets to know its services from
 // Publish.
 func New(cfg Config) *Server {
-	s := &Server{handler: cfg.Handler, logger: cfg.Logger}
-	if s.logger == nil {
-		s.logger = slog.New(slog.DiscardHandler)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	if cfg.MaxMessageSize == 0 {
-		cfg.MaxMessageSize = defaultMaxMessageSize
-	}
+	cfg.MaxMessageSize = cmp.Or(cfg.MaxMessageSize, defaultMaxMessageSize)
+	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, defaultReadTimeout)
+	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, defaultWriteTimeout)
+	s := &Server{config: cfg, requests: make(map[*context.CancelFunc]struct{})}
 	s.state.Store(&state{changed: make(chan struct{})})
+	s.http = newHTTPServer(cfg, s.serveHTTP)
 	s.grpc = grpc.NewServer(
 		grpc.ForceServerCodecV2(codec{}),
 		grpc.UnknownServiceHandler(s.route),
@@ -86,11 +101,17 @@ func (s *Server) Publish(published *spec.Spec) {
 // Serve accepts connections until Shutdown, and then returns nil. It closes the
 // listener. It may be called for several listeners at once.
 func (s *Server) Serve(listener net.Listener) error {
-	err := s.grpc.Serve(s.connections.listen(listener))
-	if errors.Is(err, grpc.ErrServerStopped) {
+	connections := newSplit(listener, &s.connections, firstByteTimeout)
+	var serving sync.WaitGroup
+	serving.Go(connections.run)
+	// Both end with the listener, whose error is the one that counts.
+	serving.Go(func() { _ = s.grpc.Serve(half{split: connections, from: connections.http2}) })
+	serving.Go(func() { _ = s.http.Serve(half{split: connections, from: connections.http1}) })
+	serving.Wait()
+	if s.state.Load().draining {
 		return nil
 	}
-	return err
+	return context.Cause(connections.done)
 }
 
 // Shutdown refuses new calls, waits for those that are running until ctx ends, and then
@@ -99,18 +120,23 @@ func (s *Server) Serve(listener net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) {
 	s.change(func(next *state) { next.draining = true })
 	done := make(chan struct{})
-	var graceful sync.WaitGroup
-	graceful.Go(func() {
+	go func() { // ends before this function does
 		defer close(done)
-		s.grpc.GracefulStop() // also waits for handlers
-	})
+		var graceful sync.WaitGroup
+		graceful.Go(s.grpc.GracefulStop)                 // also waits for handlers
+		graceful.Go(func() { _ = s.http.Shutdown(ctx) }) // fails with the context, which is seen below
+		graceful.Wait()
+	}()
 	select {
 	case <-done:
 	case <-ctx.Done():
 		s.connections.closeAll()
+		s.abort()
 		s.grpc.Stop()
+		_ = s.http.Close() // its connections are closed
 	}
-	graceful.Wait()
+	<-done
+	s.handlers.Wait()
 }
 
 // change replaces the state by a changed copy.

@@ -98,13 +98,18 @@ func TestShutdown_CancelsWhatStillRuns(t *testing.T) {
 	require.Equal(t, codes.Unavailable, status.Code(err), "%v", err)
 }
 
-// A client that connects and is silent makes gRPC wait; calls are refused all the same.
+// A client that begins to speak HTTP/2 and is silent then makes gRPC wait; calls are
+// refused all the same.
 func TestShutdown_RefusesCallsWhileAConnectionIsSilent(t *testing.T) {
 	t.Parallel()
 	b := startBlocked(t)
 	silent, err := b.listener.DialContext(t.Context())
 	require.NoError(t, err)
 	defer func() { require.NoError(t, silent.Close()) }()
+	_, err = silent.Write([]byte("PRI"))
+	require.NoError(t, err)
+	_, err = silent.Read(make([]byte, 1)) // gRPC speaks
+	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	wait := b.shutdown(ctx, t)
@@ -113,6 +118,18 @@ func TestShutdown_RefusesCallsWhileAConnectionIsSilent(t *testing.T) {
 	requireStatus(t, err, codes.Unavailable, "the proxy is shutting down; call another instance")
 	cancel()
 	wait() // two minutes, if nobody closed the silent connection
+}
+
+// A client that connects and says nothing at all holds nobody up.
+func TestShutdown_ClosesConnectionsThatAreSilent(t *testing.T) {
+	t.Parallel()
+	n := startShop(t, unused)
+	silent, err := n.listener.DialContext(t.Context())
+	require.NoError(t, err)
+	n.Shutdown(t.Context())
+	_, err = silent.Read(make([]byte, 1))
+	require.Error(t, err)
+	require.NoError(t, silent.Close())
 }
 
 // Shutdown may be called twice, and without anything to shut down.

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/transcode"
 )
 
 // A state is what the server knows at one moment. It does not change; another takes its
@@ -18,6 +19,9 @@ type state struct {
 	// extensions has the file of each extension, by the message that it extends and its
 	// number.
 	extensions map[protoreflect.FullName]map[protoreflect.FieldNumber]protoreflect.FileDescriptor
+	// routes are the HTTP bindings of all methods, and transcoder has their types.
+	routes     routes
+	transcoder *transcode.Transcoder
 	// draining is set by Shutdown.
 	draining bool
 	// changed is closed when the next state has taken the place of this one.
@@ -31,6 +35,8 @@ func (s *state) publish(published *spec.Spec) {
 		s.names[i] = service.Name
 	}
 	slices.Sort(s.names)
+	s.routes = newRoutes(published)
+	s.transcoder = transcode.New(published.Files)
 	s.extensions = make(map[protoreflect.FullName]map[protoreflect.FieldNumber]protoreflect.FileDescriptor)
 	published.Files.RangeFiles(func(file protoreflect.FileDescriptor) bool {
 		s.addExtensions(file)

@@ -77,6 +77,9 @@ func New(es *protocol.EntitySpec, opts Options) (*Spec, error) {
 	if err := checkPersistence(spec.Services); err != nil {
 		return nil, err
 	}
+	if err := bind(spec.Services); err != nil {
+		return nil, err
+	}
 	return spec, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/httprule"
 )
 
 // A Spec is a validated user function. It does not change.
@@ -69,6 +70,8 @@ type Method struct {
 	Descriptor protoreflect.MethodDescriptor
 	// InputURL and OutputURL are the type URLs of request and reply.
 	InputURL, OutputURL string
+	// Bindings are the ways to call the method over HTTP, in order of declaration.
+	Bindings []*httprule.Binding
 
 	path string
 	keys []key // in order of declaration; none if the method belongs to an action

@@ -1,0 +1,61 @@
+package frontend
+
+import (
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// A refusal is why a request is not carried out, with its HTTP status.
+type refusal struct {
+	code int
+	err  error
+}
+
+func (r *refusal) Error() string { return http.StatusText(r.code) + ": " + r.err.Error() }
+
+func refuse(code int, format string, args ...any) error {
+	return &refusal{code: code, err: fmt.Errorf(format, args...)}
+}
+
+// readEntity reads the body of a request, up to a size that holds before and after it is
+// decompressed.
+func readEntity(w http.ResponseWriter, r *http.Request, maxSize int) ([]byte, error) {
+	body := io.Reader(http.MaxBytesReader(w, r.Body, int64(maxSize)))
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+	case "gzip":
+		unzipped, err := gzip.NewReader(body)
+		if err != nil {
+			return nil, unreadable(err, maxSize)
+		}
+		body = unzipped
+	default:
+		return nil, refuse(http.StatusUnsupportedMediaType, "the content encoding is %q, want gzip or none", encoding)
+	}
+	data, err := io.ReadAll(io.LimitReader(body, int64(maxSize)+1))
+	if err == nil && len(data) > maxSize {
+		err = &http.MaxBytesError{Limit: int64(maxSize)}
+	}
+	if err != nil {
+		return nil, unreadable(err, maxSize)
+	}
+	return data, nil
+}
+
+// unreadable says why a body cannot be read.
+func unreadable(err error, maxSize int) error {
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return refuse(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxSize)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(http.StatusRequestTimeout, "the body did not arrive in time")
+	default:
+		return refuse(http.StatusBadRequest, "read the body: %w", err)
+	}
+}
