@@ -45,6 +45,9 @@ func (r *received) free() {
 	receivedMessages.Put(r)
 }
 
+// Received implements wire.Received.
+func (r *received) Received() proto.Message { return &r.message }
+
 // UnmarshalWire implements wire.Message. What a message has is valid until the next one is
 // decoded, but strings and metadata, which stay valid.
 func (r *received) UnmarshalWire(data []byte) error {

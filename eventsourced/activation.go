@@ -33,9 +33,10 @@ type activation[S Instance] struct {
 
 	typ      *entityType[S]
 	instance S
-	sequence int64 // of the last event that was applied
-	applying bool  // an event handler runs, or has panicked
-	spent    bool  // a restart was asked for
+	sequence int64            // of the last event that was applied
+	applying bool             // an event handler runs, or has panicked
+	spent    bool             // a restart was asked for
+	probe    *component.Probe // nil in production
 
 	// The command in progress.
 	answer      *answer // takes what is emitted; nil if no command is running
@@ -62,6 +63,9 @@ func (t *entityType[S]) activate(ctx context.Context, env *component.Env, init *
 		return nil, texts.Fault(0, fmt.Errorf("the New of %s returned an instance that is in use; it must return a new one each time", t.service))
 	}
 	b.owner = a
+	if probe := component.ProbeOf(ctx); probe != nil {
+		a.observe(ctx, env, probe)
+	}
 	if snapshot := init.GetSnapshot(); snapshot.GetSnapshot() != nil {
 		if f := a.restore(snapshot.GetSnapshot()); f != nil {
 			return nil, f
@@ -85,7 +89,11 @@ func (a *activation[S]) restore(snapshot *anypb.Any) *command.Fault {
 
 // Release forgets the instance, so that using it later is noticed.
 func (a *activation[S]) Release() {
-	a.instance.base().owner = nil
+	b := a.instance.base()
+	b.owner = nil
+	if a.probe != nil {
+		b.owner = released{a.probe}
+	}
 }
 
 // event replays an event.
@@ -198,7 +206,7 @@ func (a *activation[S]) takeSnapshot() (snapshot *anypb.Any, f *command.Fault) {
 // emit implements [Base.Emit] for one event.
 func (a *activation[S]) emit(event any) {
 	if a.answer == nil || a.applying {
-		panic(misuse) //nolint:forbidigo // a mistake in the program that cannot be returned
+		a.misused()
 	}
 	for _, h := range a.typ.events {
 		values, matches, err := h.appendTo(a.answer.Values, event)

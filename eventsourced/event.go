@@ -80,6 +80,7 @@ type Snapshot[S Instance] struct {
 
 type snapshotHandler[S Instance] struct {
 	names   map[string]struct{} // everything that is restored
+	encode  func(snapshot any) (*anypb.Any, error)
 	take    func(instance S) (*anypb.Any, error)
 	restore func(instance S, payload *anypb.Any) error
 }
@@ -103,7 +104,14 @@ func SnapshotOf[S Instance, T any](take func(S) T, restore func(S, T), options .
 	}
 	return Snapshot[S]{handler: &snapshotHandler[S]{
 		names: names,
-		take:  func(instance S) (*anypb.Any, error) { return codec.Encode(take(instance)) },
+		encode: func(snapshot any) (*anypb.Any, error) {
+			value, ok := snapshot.(T)
+			if !ok {
+				return nil, fmt.Errorf("it is a %T, want a %s", snapshot, reflect.TypeFor[T]())
+			}
+			return codec.Encode(value)
+		},
+		take: func(instance S) (*anypb.Any, error) { return codec.Encode(take(instance)) },
 		restore: func(instance S, payload *anypb.Any) error {
 			value, err := codec.Decode(payload)
 			if err != nil {

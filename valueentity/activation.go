@@ -50,6 +50,9 @@ func (t *entityType[S]) activate(ctx context.Context, env *component.Env, init *
 		return nil, texts.Fault(0, fmt.Errorf("the New of %s returned an instance that is in use; it must return a new one each time", t.service))
 	}
 	a.state = state
+	if probe := component.ProbeOf(ctx); probe != nil {
+		a.observe(ctx, env, t, probe)
+	}
 	if stored := init.GetState().GetValue(); stored != nil {
 		if err := state.load(stored); err != nil {
 			return nil, texts.Fault(0, err)

@@ -1,9 +1,13 @@
 package valueentity
 
 import (
+	"fmt"
+	"reflect"
+
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/entity"
+	"github.com/cloudstate-go/cloudstate/internal/component"
 )
 
 // Base makes a type a value entity with a state of type V: a pointer to a protobuf message,
@@ -41,6 +45,8 @@ type Instance interface {
 type base interface {
 	// newCodec returns the codec of the state, with the type URL that it writes.
 	newCodec(options []entity.CodecOption) (codec any, url string, err error)
+	// encode encodes a state with such a codec.
+	encode(codec any, state any) (*anypb.Any, error)
 	// bind gives the base the memory of an activation, with nothing stored in it. It
 	// returns false if the base has one.
 	bind(codec any) (state, bool)
@@ -60,6 +66,10 @@ type state interface {
 	commit(values []byte) ([]byte, change, error)
 	// rollback undoes what a command has done that has failed.
 	rollback() error
+	// observe lets a probe see the memory.
+	observe(p *component.Probe)
+	// current returns the state as it is in memory, and whether there is one.
+	current() (any, bool)
 }
 
 // change is what a command has done to the state.
@@ -98,7 +108,7 @@ func (b *Base[V]) Delete() { b.running().remove() }
 
 func (b *Base[V]) running() *memory[V] {
 	if b.memory == nil || !b.memory.running {
-		panic(misuse) //nolint:forbidigo // a mistake in the program that cannot be returned
+		b.memory.misused()
 	}
 	return b.memory
 }
@@ -123,4 +133,16 @@ func (b *Base[V]) bind(codec any) (state, bool) {
 	return b.memory, true
 }
 
-func (b *Base[V]) release() { b.memory = nil }
+func (b *Base[V]) encode(codec any, state any) (*anypb.Any, error) {
+	v, ok := state.(V)
+	if !ok {
+		return nil, fmt.Errorf("the state is a %T, want a %s", state, reflect.TypeFor[V]())
+	}
+	return codec.(*entity.Codec[V]).Encode(v) //nolint:errcheck // what newCodec has returned
+}
+
+func (b *Base[V]) release() {
+	if b.memory.probe == nil { // which is to learn of what comes later
+		b.memory = nil
+	}
+}

@@ -65,7 +65,8 @@ func (e *Entity[S]) Declare() *component.Declaration {
 		d.Mistakef("%s is not a pointer to a struct that embeds valueentity.Base as a value", reflect.TypeFor[S]())
 	} else {
 		var err error
-		if t.codec, t.url, err = prototype.(base).newCodec(e.State); err != nil { //nolint:errcheck // what the function returned
+		t.prototype = prototype.(base) //nolint:errcheck // what the function returned
+		if t.codec, t.url, err = t.prototype.newCodec(e.State); err != nil {
 			d.Mistakef("state: %w; options are set in the field State", err)
 		}
 	}
@@ -79,9 +80,10 @@ func (e *Entity[S]) Declare() *component.Declaration {
 // entityType is an entity type as its activations need it: checked, and with all lookups
 // prepared. It does not change.
 type entityType[S Instance] struct {
-	service string
-	create  func(id string) S
-	methods map[string]*command.Method
-	codec   any    // of the state
-	url     string // under which the state is stored
+	service   string
+	create    func(id string) S
+	methods   map[string]*command.Method
+	codec     any    // of the state
+	url       string // under which the state is stored
+	prototype base   // of an instance that is not used
 }

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/entity"
+	"github.com/cloudstate-go/cloudstate/internal/component"
 )
 
 // memory is the state of an activation, as it is stored and as handlers see it.
@@ -27,6 +28,8 @@ type memory[V any] struct {
 	touched bool // the handler may have changed value
 	created bool // value is an empty one, made because there is none
 	change  change
+
+	probe *component.Probe // nil in production
 }
 
 func (m *memory[V]) load(stored *anypb.Any) error {
@@ -110,6 +113,9 @@ func (m *memory[V]) forget(scratch []byte) ([]byte, error) {
 		encoded, err := m.codec.Append(scratch, m.value)
 		if err == nil && bytes.Equal(encoded[begin:], m.stored.GetValue()) {
 			return encoded, nil
+		}
+		if m.probe != nil {
+			m.probe.Discarded()
 		}
 	}
 	if err := m.restore(); err != nil || m.canonical {

@@ -17,12 +17,17 @@ import (
 // binarySuffix marks the keys of binary metadata in gRPC.
 const binarySuffix = "-bin"
 
-// WithMetadata returns ctx with the metadata of a command as gRPC's incoming metadata:
-// keys in lower case, bytes under keys that end in "-bin".
+// WithMetadata returns ctx with the metadata of a command as gRPC's incoming metadata.
 func WithMetadata(ctx context.Context, m *protocol.Metadata) context.Context {
 	if len(m.GetEntries()) == 0 {
 		return ctx
 	}
+	return metadata.NewIncomingContext(ctx, MD(m))
+}
+
+// MD returns the metadata of the protocol as gRPC has it: keys in lower case, bytes under keys
+// that end in "-bin".
+func MD(m *protocol.Metadata) metadata.MD {
 	md := make(metadata.MD, len(m.GetEntries()))
 	for _, e := range m.GetEntries() {
 		key := strings.ToLower(e.GetKey())
@@ -36,7 +41,7 @@ func WithMetadata(ctx context.Context, m *protocol.Metadata) context.Context {
 			md[key] = append(md[key], string(v.BytesValue))
 		}
 	}
-	return metadata.NewIncomingContext(ctx, md)
+	return md
 }
 
 // textValue returns the value of a text entry as gRPC has it. Proxies send binary headers in

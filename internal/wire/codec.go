@@ -18,6 +18,13 @@ type Message interface {
 	UnmarshalWire(data []byte) error
 }
 
+// Received is what messages implement that interceptors of the server get to see.
+type Received interface {
+	// Received returns the message as protobuf describes it. It is valid until the next one is
+	// received.
+	Received() protobuf.Message
+}
+
 // A Reply is sent by a unary method that wants its memory back.
 type Reply interface {
 	// Message returns what is sent.

@@ -55,6 +55,9 @@ func (in *Incoming[B]) UnmarshalWire(data []byte) error {
 	return nil
 }
 
+// Received implements [Received].
+func (in *Incoming[B]) Received() proto.Message { return in.Buffer.Message() }
+
 // IsCommand reports whether the present message is a command.
 func (in *Incoming[B]) IsCommand() bool { return in.Buffer.IsCommand() }
 
