@@ -117,6 +117,27 @@ func indent(text string) string {
 	return b.String()
 }
 
+// describeAll describes values. It fails the test at once if one of them cannot be.
+func describeAll[V any](tb testing.TB, values []V) []string {
+	tb.Helper()
+	texts := make([]string, 0, len(values))
+	for i, value := range values {
+		text, err := describe(value)
+		if err != nil {
+			tb.Fatalf("testkit: value %d: %v", i+1, err)
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// requireStored fails the test at once, with the difference, unless what was stored are these
+// values.
+func requireStored(tb testing.TB, what string, want []any, got ...*anypb.Any) {
+	tb.Helper()
+	requireSame(tb, what, describeAll(tb, want), describeAll(tb, got))
+}
+
 // requireSame fails the test at once, with the difference, unless both lists are the same.
 func requireSame(tb testing.TB, what string, want, got []string) {
 	tb.Helper()

@@ -17,20 +17,27 @@ import (
 type journal struct {
 	store.Journal
 
-	mu     sync.Mutex
-	events map[store.Key][]*anypb.Any
+	mu        sync.Mutex
+	histories map[store.Key]history
+}
+
+// A history is all that is known of the journal of an entity. Its events are not changed.
+type history struct {
+	snapshot *anypb.Any // that it begins with, or nil
+	before   int64      // the number of events in that
+	events   []*anypb.Any
 }
 
 func newJournal(j store.Journal) *journal {
-	return &journal{Journal: j, events: map[store.Key][]*anypb.Any{}}
+	return &journal{Journal: j, histories: map[store.Key]history{}}
 }
 
 // Append stores events, and remembers them if they were stored.
 func (j *journal) Append(ctx context.Context, a store.Append) (store.Head, error) {
 	events := make([]*anypb.Any, 0, len(a.Events))
 	for i, data := range a.Events {
-		event := &anypb.Any{}
-		if err := proto.Unmarshal(data, event); err != nil { //nolint:forbidigo // the proxy has encoded it
+		event, err := decodeAny(data)
+		if err != nil {
 			return store.Head{}, fmt.Errorf("testkit: event %d of an append to %v: %w", i+1, a.Key, err)
 		}
 		events = append(events, event)
@@ -39,21 +46,74 @@ func (j *journal) Append(ctx context.Context, a store.Append) (store.Head, error
 	defer j.mu.Unlock()
 	head, err := j.Journal.Append(ctx, a)
 	if err == nil {
-		j.events[a.Key] = append(j.events[a.Key], events...)
+		h := j.histories[a.Key]
+		h.events = append(h.events, events...)
+		j.histories[a.Key] = h
 	}
 	return head, err
 }
 
+// Load loads an entity, and remembers what the store had before the test.
+func (j *journal) Load(ctx context.Context, key store.Key, fn func(store.Record) error) (store.Head, error) {
+	_, known := j.history(key)
+	var before history
+	head, err := j.Journal.Load(ctx, key, func(record store.Record) error {
+		if !known {
+			if err := before.add(record); err != nil {
+				return fmt.Errorf("testkit: record %d of %v: %w", record.Seq, key, err)
+			}
+		}
+		return fn(record)
+	})
+	if known || err != nil {
+		return head, err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if _, known := j.histories[key]; !known {
+		j.histories[key] = before
+	}
+	return head, nil
+}
+
+func (h *history) add(record store.Record) error {
+	stored, err := decodeAny(record.Data)
+	switch {
+	case err != nil:
+		return err
+	case record.Snapshot:
+		h.snapshot, h.before = stored, int64(record.Seq) //nolint:gosec // a journal of 2^63 events does not exist
+	default:
+		h.events = append(h.events, stored)
+	}
+	return nil
+}
+
+// history returns what is known of an entity, and whether anything is.
+func (j *journal) history(key store.Key) (history, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	h, known := j.histories[key]
+	return h, known
+}
+
+func decodeAny(data []byte) (*anypb.Any, error) {
+	stored := &anypb.Any{}
+	return stored, proto.Unmarshal(data, stored) //nolint:forbidigo // the proxy has encoded it
+}
+
 // Events returns copies of all events of an entity as they are stored, in order. The first
-// has the sequence number 1.
+// has the sequence number 1, unless there was a snapshot before it (see [Snapshot]).
 func (k *Kit) Events(persistenceID, id string) []*anypb.Any {
 	k.tb.Helper()
-	k.requirePersistenceID(persistenceID, eventsourcedpb.EventSourced_ServiceDesc.ServiceName)
-	k.journal.mu.Lock()
-	defer k.journal.mu.Unlock()
-	stored := k.journal.events[store.Key{Type: persistenceID, ID: id}]
-	events := make([]*anypb.Any, 0, len(stored))
-	for _, e := range stored {
+	k.require(persistenceID, eventsourcedpb.EventSourced_ServiceDesc.ServiceName)
+	key := store.Key{Type: persistenceID, ID: id}
+	if _, err := k.journal.Load(k.context(), key, func(store.Record) error { return nil }); err != nil {
+		k.tb.Fatalf("testkit: read the journal of %v: %v", key, err)
+	}
+	stored, _ := k.journal.history(key)
+	events := make([]*anypb.Any, 0, len(stored.events))
+	for _, e := range stored.events {
 		events = append(events, proto.CloneOf(e))
 	}
 	return events
@@ -66,24 +126,5 @@ func (k *Kit) Events(persistenceID, id string) []*anypb.Any {
 // as JSON, of which the document counts. An *anypb.Any is an event as it is stored.
 func (k *Kit) RequireEvents(persistenceID, id string, want ...any) {
 	k.tb.Helper()
-	stored := k.Events(persistenceID, id)
-	found := make([]any, 0, len(stored))
-	for _, event := range stored {
-		found = append(found, event)
-	}
-	requireSame(k.tb, fmt.Sprintf("the journal of %s %q", persistenceID, id), k.describeAll(want), k.describeAll(found))
-}
-
-// describeAll describes values. It fails the test at once if one of them cannot be.
-func (k *Kit) describeAll(values []any) []string {
-	k.tb.Helper()
-	texts := make([]string, 0, len(values))
-	for i, value := range values {
-		text, err := describe(value)
-		if err != nil {
-			k.tb.Fatalf("testkit: value %d: %v", i+1, err)
-		}
-		texts = append(texts, text)
-	}
-	return texts
+	requireStored(k.tb, fmt.Sprintf("the journal of %s %q", persistenceID, id), want, k.Events(persistenceID, id)...)
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/test/bufconn"
 
 	"github.com/cloudstate-go/cloudstate"
+	"github.com/cloudstate-go/cloudstate/internal/component"
 	"github.com/cloudstate-go/cloudstate/proxy"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
@@ -33,16 +34,19 @@ const (
 //
 // A Kit is safe for concurrent use. Use [New] to make one.
 type Kit struct {
-	tb      testing.TB
-	conn    *grpc.ClientConn
-	proxy   *proxy.Proxy
-	journal *journal
-	values  store.Values
-	// entityTypes are those of the components by persistence id, to notice a misspelled one.
-	entityTypes map[string][]string
+	tb       testing.TB
+	conn     *grpc.ClientConn
+	proxy    *proxy.Proxy
+	journal  *journal
+	values   store.Values
+	entities map[string][]*component.Declaration // by persistence id
+	outcomes outcomes
+	laws     laws
 
 	mu     sync.Mutex
 	faults []string // not yet returned by Faults
+	// activations counts how often entities were brought into memory.
+	activations map[store.Key]int
 }
 
 var _ grpc.ClientConnInterface = (*Kit)(nil)
@@ -64,30 +68,46 @@ func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.
 	if err := service.Validate(); err != nil {
 		tb.Fatalf("testkit: %v", err)
 	}
-	if service.Logger == nil {
-		logged := *service
-		logged.Logger = slog.New(slog.NewTextHandler(testLog{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-		service = &logged
-	}
-	stored := memory.New()
-	k := &Kit{tb: tb, journal: newJournal(stored), values: stored, entityTypes: map[string][]string{}}
+	k := &Kit{tb: tb, entities: map[string][]*component.Declaration{}, activations: map[store.Key]int{}}
 	for _, c := range service.Components {
 		if d := c.Declare(); d.Kind.Keyed {
-			k.entityTypes[d.PersistenceID] = append(k.entityTypes[d.PersistenceID], d.Kind.EntityType)
+			k.entities[d.PersistenceID] = append(k.entities[d.PersistenceID], d)
 		}
 	}
+	stored := memory.New()
 	k.proxy = &proxy.Proxy{
-		UserFunction: proxy.Embed(service),
+		UserFunction: proxy.Embed(k.observed(service)),
 		Logger:       slog.New(slog.DiscardHandler), // it would log faults, which fail the test anyway
-		Journal:      k.journal,
-		Values:       k.values,
+		Journal:      stored,
+		Values:       stored,
 		OnFault:      k.addFault,
 	}
 	for _, c := range configure {
 		c(k.proxy)
 	}
+	k.journal, k.values = newJournal(k.proxy.Journal), k.proxy.Values
+	k.proxy.Journal = k.journal
 	k.run()
 	return k
+}
+
+// observed returns a service of which the kit sees what it does, and that logs to the test.
+func (k *Kit) observed(service *cloudstate.Service) *cloudstate.Service {
+	s := *service
+	if s.Logger == nil {
+		s.Logger = slog.New(slog.NewTextHandler(testLog{k.tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	}
+	if !k.observes() {
+		return &s
+	}
+	s.ServerOptions = append(slices.Clip(s.ServerOptions), grpc.ChainStreamInterceptor(k.watchStream), grpc.ChainUnaryInterceptor(k.watchCall))
+	return &s
+}
+
+// observes says whether the kit sees what commands do. In a benchmark it would be measured.
+func (k *Kit) observes() bool {
+	_, benchmark := k.tb.(*testing.B)
+	return !benchmark
 }
 
 // run serves the proxy over memory until the test ends, and waits until it is ready.
@@ -139,15 +159,29 @@ func (k *Kit) NewStream(ctx context.Context, desc *grpc.StreamDesc, method strin
 	return k.conn.NewStream(ctx, desc, method, opts...)
 }
 
+// context returns the context of what the test asks for. It does not end when the test does,
+// because its cleanups may ask for something.
+func (k *Kit) context() context.Context { return context.WithoutCancel(k.tb.Context()) }
+
 // Passivate drops an entity from memory, after the commands that it has been sent, and
 // returns when it is gone. Its next command brings it back from what is stored. An entity
 // that is not in memory stays so.
 func (k *Kit) Passivate(persistenceID, id string) {
 	k.tb.Helper()
-	k.requirePersistenceID(persistenceID, "")
-	if err := k.proxy.Passivate(k.tb.Context(), persistenceID, id); err != nil {
+	k.require(persistenceID, "")
+	if err := k.proxy.Passivate(k.context(), persistenceID, id); err != nil {
 		k.tb.Fatalf("testkit: passivate %s %q: %v", persistenceID, id, err)
 	}
+}
+
+// Activations returns how often an entity was brought into memory.
+func (k *Kit) Activations(persistenceID, id string) int {
+	k.tb.Helper()
+	k.requireObserves()
+	k.require(persistenceID, "")
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.activations[store.Key{Type: persistenceID, ID: id}]
 }
 
 // Faults returns what the proxy has found wrong with the service since the last call:
@@ -179,14 +213,21 @@ func (l testLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// requirePersistenceID fails the test at once if no component has this persistence id, and,
-// unless that is empty, this entity type.
-func (k *Kit) requirePersistenceID(id, entityType string) {
+// require returns the entity type with a persistence id and, unless that is empty, a kind. It
+// fails the test at once if there is none.
+func (k *Kit) require(persistenceID, entityType string) *component.Declaration {
 	k.tb.Helper()
-	switch types := k.entityTypes[id]; {
-	case types == nil:
-		k.tb.Fatalf("testkit: no component has the persistence id %q; there is %s", id, strings.Join(slices.Sorted(maps.Keys(k.entityTypes)), ", "))
-	case entityType != "" && !slices.Contains(types, entityType):
-		k.tb.Fatalf("testkit: %q is a %s, want a %s", id, strings.Join(types, ", "), entityType)
+	types := k.entities[persistenceID]
+	if types == nil {
+		k.tb.Fatalf("testkit: no component has the persistence id %q; there is %s", persistenceID, strings.Join(slices.Sorted(maps.Keys(k.entities)), ", "))
 	}
+	kinds := make([]string, 0, len(types))
+	for _, d := range types {
+		if entityType == "" || d.Kind.EntityType == entityType {
+			return d
+		}
+		kinds = append(kinds, d.Kind.EntityType)
+	}
+	k.tb.Fatalf("testkit: %q is a %s, want a %s", persistenceID, strings.Join(kinds, ", "), entityType)
+	return nil
 }

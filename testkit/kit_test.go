@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,15 +58,11 @@ func (c *basket) GetCart(context.Context, *pb.GetShoppingCart) (*pb.Cart, error)
 	return reply, nil
 }
 
-// basketEntity counts the activations of carts.
-func basketEntity(activations *atomic.Int32) *eventsourced.Entity[*basket] {
+func basketEntity() *eventsourced.Entity[*basket] {
 	return &eventsourced.Entity[*basket]{
 		Service:       &pb.ShoppingCart_ServiceDesc,
 		PersistenceID: "cart",
-		New: func(string) *basket {
-			activations.Add(1)
-			return &basket{}
-		},
+		New:           func(string) *basket { return &basket{} },
 		Events: []eventsourced.Event[*basket]{
 			eventsourced.On(func(c *basket, e *domain.ItemRemoved) { c.products = append(c.products, e.GetProductId()) }),
 			eventsourced.On(func(*basket, string) {}),
@@ -96,6 +92,7 @@ func products(tb testing.TB, kit *testkit.Kit) []string {
 type recorder struct {
 	testing.TB
 
+	mu       sync.Mutex
 	errors   []string
 	cleanups []func()
 }
@@ -108,6 +105,8 @@ func (r *recorder) Log(...any)       {}
 func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }
 func (r *recorder) FailNow()         { panic(failed{}) } //nolint:forbidigo // leaves the code under test
 func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.errors = append(r.errors, fmt.Sprintf(format, args...))
 }
 
@@ -136,7 +135,7 @@ func record(tb testing.TB, test func(tb testing.TB)) string {
 
 func TestRequireEvents_ComparesEveryKindOfEvent(t *testing.T) {
 	t.Parallel()
-	kit := testkit.New(t, basketEntity(new(atomic.Int32)))
+	kit := testkit.New(t, basketEntity())
 	kit.RequireEvents("cart", "u1")
 	require.NoError(t, add(t, kit, "a", "shirt"))
 	kit.RequireEvents("cart", "u1", &domain.ItemRemoved{ProductId: "a"}, "a", renamed{To: "shirt"})
@@ -148,7 +147,7 @@ func TestRequireEvents_ShowsTheDifference(t *testing.T) {
 	kinds := []any{[]byte{1}, int32(1), int64(1), float32(1), 1.5, true}
 	got := record(t, func(tb testing.TB) {
 		tb.Helper()
-		kit := testkit.New(tb, basketEntity(new(atomic.Int32)))
+		kit := testkit.New(tb, basketEntity())
 		require.NoError(t, add(t, kit, "a", "shirt"))
 		kit.RequireEvents("cart", "u1", append(kinds, &domain.ItemRemoved{ProductId: "b"}, "a", renamed{To: "shirt"})...)
 	})
@@ -173,40 +172,39 @@ func TestRequireEvents_SaysWhatCannotBeCompared(t *testing.T) {
 	} {
 		require.Contains(t, record(t, func(tb testing.TB) {
 			tb.Helper()
-			testkit.New(tb, basketEntity(new(atomic.Int32))).RequireEvents("cart", "u1", event)
+			testkit.New(tb, basketEntity()).RequireEvents("cart", "u1", event)
 		}), want)
 	}
 }
 
 func TestPassivate_BringsTheEntityBackFromItsJournal(t *testing.T) {
 	t.Parallel()
-	var activations atomic.Int32
-	kit := testkit.New(t, basketEntity(&activations))
+	kit := testkit.New(t, basketEntity())
 	require.NoError(t, add(t, kit, "a", ""))
 	require.NoError(t, add(t, kit, "b", ""))
 	kit.Passivate("cart", "u1")
 	kit.Passivate("cart", "u1")
 	kit.Passivate("cart", "never used")
 	require.Equal(t, []string{"a", "b"}, products(t, kit))
-	require.Equal(t, int32(2), activations.Load())
+	require.Equal(t, 2, kit.Activations("cart", "u1"))
 }
 
 func TestPassivate_RefusesWhatNoEntityHas(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, record(t, func(tb testing.TB) {
 		tb.Helper()
-		testkit.New(tb, basketEntity(new(atomic.Int32))).RequireEvents("carts", "u1")
+		testkit.New(tb, basketEntity()).RequireEvents("carts", "u1")
 	}), `no component has the persistence id "carts"; there is cart`)
 	require.Contains(t, record(t, func(tb testing.TB) {
 		tb.Helper()
-		testkit.New(tb, basketEntity(new(atomic.Int32))).Passivate("carts", "u1")
+		testkit.New(tb, basketEntity()).Passivate("carts", "u1")
 	}), `no component has the persistence id "carts"; there is cart`)
 }
 
 // P-049, P-050: what a failed command emitted is gone.
 func TestKit_UndoesFailedCommands(t *testing.T) {
 	t.Parallel()
-	kit := testkit.New(t, basketEntity(new(atomic.Int32)))
+	kit := testkit.New(t, basketEntity())
 	require.NoError(t, add(t, kit, "a", "x"))
 	err := add(t, kit, "fail", "x")
 	require.Equal(t, codes.Unknown, status.Code(err))
@@ -219,7 +217,7 @@ func TestKit_UndoesFailedCommands(t *testing.T) {
 // P-056: the client gets a fixed text, and the next command activates the entity again.
 func TestFaults_AreThoseTheProxyFinds(t *testing.T) {
 	t.Parallel()
-	kit := testkit.New(t, basketEntity(new(atomic.Int32)))
+	kit := testkit.New(t, basketEntity())
 	require.NoError(t, add(t, kit, "a", "x"))
 	err := add(t, kit, "panic", "x")
 	require.Equal(t, "Unexpected entity failure", status.Convert(err).Message())
@@ -234,7 +232,7 @@ func TestFaults_FailTheTestThatDoesNotAskForThem(t *testing.T) {
 	t.Parallel()
 	require.Contains(t, record(t, func(tb testing.TB) {
 		tb.Helper()
-		require.Error(t, add(t, testkit.New(tb, basketEntity(new(atomic.Int32))), "panic", "x"))
+		require.Error(t, add(t, testkit.New(tb, basketEntity()), "panic", "x"))
 	}), "the proxy found a fault of the service")
 }
 
@@ -249,7 +247,7 @@ func TestNew_FailsForComponentsThatAreNotValid(t *testing.T) {
 func TestStart_UsesTheSettingsOfTheService(t *testing.T) {
 	t.Parallel()
 	kit := testkit.Start(t, &cloudstate.Service{
-		Components: []cloudstate.Component{basketEntity(new(atomic.Int32))},
+		Components: []cloudstate.Component{basketEntity()},
 		UnaryInterceptors: []grpc.UnaryServerInterceptor{
 			func(context.Context, any, *grpc.UnaryServerInfo, grpc.UnaryHandler) (any, error) {
 				return nil, status.Error(codes.PermissionDenied, "not you")
@@ -265,7 +263,7 @@ func TestKit_PassivatesIdleEntitiesInVirtualTime(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		after, idle time.Duration
-		want        int32
+		want        int
 	}{
 		"by default after 30 seconds":    {0, 30*time.Second + time.Millisecond, 2},
 		"by default not before":          {0, 29 * time.Second, 1},
@@ -275,14 +273,13 @@ func TestKit_PassivatesIdleEntitiesInVirtualTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				var activations atomic.Int32
-				e := basketEntity(&activations)
+				e := basketEntity()
 				e.PassivateAfter = tt.after
 				kit := testkit.New(t, e)
 				require.NoError(t, add(t, kit, "a", ""))
 				time.Sleep(tt.idle) //nolint:forbidigo // virtual time
 				require.Equal(t, []string{"a"}, products(t, kit))
-				require.Equal(t, tt.want, activations.Load())
+				require.Equal(t, tt.want, kit.Activations("cart", "u1"))
 			})
 		})
 	}

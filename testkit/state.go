@@ -3,7 +3,6 @@ package testkit
 import (
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
@@ -14,16 +13,16 @@ import (
 // none.
 func (k *Kit) State(persistenceID, id string) *anypb.Any {
 	k.tb.Helper()
-	k.requirePersistenceID(persistenceID, valueentitypb.ValueEntity_ServiceDesc.ServiceName)
-	value, err := k.values.Get(k.tb.Context(), store.Key{Type: persistenceID, ID: id})
+	k.require(persistenceID, valueentitypb.ValueEntity_ServiceDesc.ServiceName)
+	value, err := k.values.Get(k.context(), store.Key{Type: persistenceID, ID: id})
 	if err != nil {
 		k.tb.Fatalf("testkit: read the state of %s %q: %v", persistenceID, id, err)
 	}
 	if !value.Exists {
 		return nil
 	}
-	stored := &anypb.Any{}
-	if err := proto.Unmarshal(value.Data, stored); err != nil { //nolint:forbidigo // the proxy has encoded it
+	stored, err := decodeAny(value.Data)
+	if err != nil {
 		k.tb.Fatalf("testkit: the state of %s %q: %v", persistenceID, id, err)
 	}
 	return stored
@@ -44,9 +43,9 @@ func (k *Kit) RequireNoState(persistenceID, id string) {
 
 func (k *Kit) requireState(persistenceID, id string, want ...any) {
 	k.tb.Helper()
-	var found []any
+	var found []*anypb.Any
 	if stored := k.State(persistenceID, id); stored != nil {
 		found = append(found, stored)
 	}
-	requireSame(k.tb, fmt.Sprintf("the state of %s %q", persistenceID, id), k.describeAll(want), k.describeAll(found))
+	requireStored(k.tb, fmt.Sprintf("the state of %s %q", persistenceID, id), want, found...)
 }

@@ -1,0 +1,196 @@
+package testkit
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/cloudstate-go/cloudstate/internal/component"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
+)
+
+// fullReplays is the number of events up to which the journal is replayed from its beginning
+// after each command. Longer ones are replayed whenever they have doubled, and a replica is
+// kept up meanwhile.
+const fullReplays = 64
+
+// journalLaws checks one activation of an event sourced entity.
+type journalLaws struct {
+	kit   *Kit
+	key   store.Key
+	live  component.EventSourced
+	place string
+
+	replica component.EventSourced // what the journal leads to
+	next    int64                  // number of events at which the journal is replayed again
+	broken  bool                   // so that whatever follows would be as well
+}
+
+// recovered checks an entity that was brought into memory, before its first command.
+func (l *journalLaws) recovered() {
+	if l.broken = !l.kit.laws.inForce(LawReplay) && !l.kit.laws.inForce(LawSnapshot); l.broken {
+		return
+	}
+	known, _ := l.kit.journal.history(l.key)
+	if l.live.Sequence() != known.before+int64(len(known.events)) {
+		l.broken = true // a store that does not return everything
+		return
+	}
+	if !l.replay(known, nil) {
+		return
+	}
+	d := diff(l.live.Instance(), l.replica.Instance())
+	switch {
+	case d == nil:
+	case l.nondeterministic(known, nil):
+	default:
+		l.reportf(LawSnapshot, "it was recovered from its snapshot, and %s is %s, but %s in a replay of all events. "+
+			"What the events before the snapshot have led to is lost in part. Let the snapshot have the whole state, and restore all of it. %s",
+			d.path, d.left, d.right, noStateHint)
+	}
+}
+
+// answered checks an entity that has handled a command, before its answer is sent.
+func (l *journalLaws) answered(command string, events []*anypb.Any, failed bool) {
+	if l.broken {
+		return
+	}
+	known, _ := l.kit.journal.history(l.key)
+	if !l.follow(known, events) {
+		return
+	}
+	l.compare(command, known, events, failed)
+	if !l.broken {
+		l.snapshot(command)
+	}
+}
+
+// compare compares the state in memory with the one that the journal leads to.
+func (l *journalLaws) compare(command string, known history, events []*anypb.Any, failed bool) {
+	if !l.kit.laws.inForce(LawReplay) {
+		return
+	}
+	d := diff(l.live.Instance(), l.replica.Instance())
+	switch {
+	case d == nil:
+	case l.nondeterministic(known, events):
+	case failed:
+		l.reportf(LawReplay, "%s failed, but left a trace: %s is %s in memory, but %s in a replay of the journal. "+
+			"Later commands see what never happened, until the entity leaves memory. Check before changing anything, and change the state in event handlers only. %s",
+			command, d.path, d.left, d.right, noStateHint)
+	case len(events) == 0:
+		l.reportf(LawReplay, "%s changed the state without an event: %s is %s in memory, but %s in a replay of the journal. "+
+			"The change is lost when the entity leaves memory. Emit an event, and change the state in its handler. %s",
+			command, d.path, d.left, d.right, noStateHint)
+	default:
+		l.reportf(LawReplay, "after %s, %s is %s in memory, but %s in a replay of the journal. "+
+			"The difference is lost when the entity leaves memory. Either the state was changed outside of an event handler, "+
+			"or an event was changed after it was emitted, and the state shares a part with it. "+
+			"Change the state in event handlers only, and let them copy what somebody else may change. %s",
+			command, d.path, d.left, d.right, noStateHint)
+	}
+}
+
+const noStateHint = "A field that is no state has the tag `cloudstate:\"-\"`."
+
+// follow brings the replica up to events that are about to be stored.
+func (l *journalLaws) follow(known history, events []*anypb.Any) bool {
+	if l.replica.Sequence()+int64(len(events)) >= l.next {
+		return l.replay(known, events)
+	}
+	return l.apply(l.replica, events)
+}
+
+// replay makes the replica anew, from the beginning of the journal.
+func (l *journalLaws) replay(known history, events []*anypb.Any) bool {
+	l.replica = l.another(known, events)
+	if l.replica == nil {
+		return false
+	}
+	if at := l.replica.Sequence(); at > fullReplays {
+		l.next = 2 * at
+	}
+	return true
+}
+
+// another returns a further activation with the state that the journal leads to, or nil if the
+// journal cannot be replayed.
+func (l *journalLaws) another(known history, events []*anypb.Any) component.EventSourced {
+	other, err := l.live.Another(known.snapshot, known.before)
+	if err != nil {
+		l.reportf(LawReplay, "it cannot be activated again: %v. It is lost once it has left memory.", err)
+		return nil
+	}
+	if l.apply(other, known.events) && l.apply(other, events) {
+		return other
+	}
+	return nil
+}
+
+func (l *journalLaws) apply(to component.EventSourced, events []*anypb.Any) bool {
+	for _, event := range events {
+		if err := to.Replay(event); err != nil {
+			l.reportf(LawReplay, "event %d cannot be replayed: %v. The entity is lost once it has left memory.", to.Sequence()+1, err)
+			return false
+		}
+	}
+	return true
+}
+
+// nondeterministic reports it if another replay of the journal leads to another state.
+func (l *journalLaws) nondeterministic(known history, events []*anypb.Any) bool {
+	first, second := l.another(known, events), l.another(known, events)
+	if first == nil || second == nil {
+		return true
+	}
+	d := diff(first.Instance(), second.Instance())
+	if d == nil {
+		return false
+	}
+	l.reportf(LawReplay, "its journal was replayed twice, and %s was %s, and then %s. "+
+		"What commands have seen is lost when the entity leaves memory. New, an event handler or the restoring of a snapshot depends on something else than the event: "+
+		"the clock, a random number, the order of a map, a variable of the package. Find out such a value in the command handler, and put it into the event. %s",
+		d.path, d.left, d.right, noStateHint)
+	return true
+}
+
+// snapshot checks that a snapshot has the whole state. It is taken of the replica, because to
+// take it might change what it is taken of.
+func (l *journalLaws) snapshot(command string) {
+	if !l.kit.laws.inForce(LawSnapshot) {
+		return
+	}
+	snapshot, err := l.replica.TakeSnapshot()
+	if err != nil {
+		l.reportf(LawSnapshot, "after %s, no snapshot can be taken: %v. The next one that is due fails its command.", command, err)
+		return
+	}
+	if snapshot == nil {
+		return
+	}
+	restored, err := l.live.Another(snapshot, l.replica.Sequence())
+	if err != nil {
+		l.reportf(LawSnapshot, "after %s, a snapshot was taken, but cannot be restored: %v. The entity is lost after the next snapshot.", command, err)
+		return
+	}
+	if d := diff(l.replica.Instance(), restored.Instance()); d != nil {
+		l.reportf(LawSnapshot, "after %s, a snapshot was taken and restored, and %s was %s, and then %s. "+
+			"It is lost when the entity leaves memory after a snapshot. Let the snapshot have the whole state, and restore all of it. %s",
+			command, d.path, d.left, d.right, noStateHint)
+		return
+	}
+	if !l.kit.laws.inForce(LawReplay) {
+		return
+	}
+	if d := diff(l.live.Instance(), l.replica.Instance()); d != nil {
+		l.reportf(LawSnapshot, "after %s, to take a snapshot changed the state: %s was %s, and is %s then. Let it copy what it changes.",
+			command, d.path, d.left, d.right)
+	}
+}
+
+// reportf reports a violation, and lets the entity alone after it.
+func (l *journalLaws) reportf(law Law, format string, args ...any) {
+	l.kit.tb.Helper()
+	l.broken = true
+	l.kit.violated(violation{law: law, place: l.place, found: fmt.Sprintf(format, args...)})
+}
