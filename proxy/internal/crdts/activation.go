@@ -26,9 +26,8 @@ type activation struct {
 	cancel context.CancelFunc
 	others sync.WaitGroup // goroutines: what receives, and what waits for other nodes
 
-	held    *replica.View // what the user function holds; nil for nothing
-	differs bool          // whether the replica may be different
-	told    uint64        // of how many changes by other nodes it knows
+	held *replica.View // what the user function holds; nil for nothing
+	told uint64        // of how many changes by other nodes it knows
 
 	lastCommand int64
 	// Where the commands are, by id: sent, in the hands of the cluster, open as streams, and
@@ -178,16 +177,22 @@ func (a *activation) settle() {
 
 // catchUp sends one delta with all that is different.
 func (a *activation) catchUp() {
-	if !a.differs && a.told == a.runner.replica.Changes() {
-		return
+	var delta *crdtpb.CrdtDelta
+	var err error
+	switch {
+	case a.held == nil:
+		if a.told == a.runner.replica.Changes() {
+			return
+		}
+		a.held, a.told = a.runner.replica.View()
+		delta = a.state()
+	case a.runner.replica.Differs():
+		delta, a.told, err = a.runner.replica.Tell(a.held)
 	}
-	now, told := a.runner.replica.View()
-	delta, err := replica.Diff(a.held, now)
 	if err != nil {
 		a.crash(nil, fmt.Errorf("the user function cannot be told what other nodes have changed, and starts over: %w", err))
 		return
 	}
-	a.held, a.told, a.differs = now, told, false
 	if delta != nil {
 		a.send(&crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_Delta{Delta: delta}})
 	}

@@ -62,7 +62,8 @@ func (a *activation) reply(reply *crdtpb.CrdtReply) {
 		if !a.imagine(c, action) {
 			return
 		}
-		action, a.differs = nil, true
+		a.runner.replica.Doubt()
+		action = nil
 	}
 	delete(a.sent, id)
 	a.change(id, c, action, func() {
@@ -112,15 +113,10 @@ func (a *activation) change(id int64, c *relay.Call, action *crdtpb.CrdtStateAct
 	var change replication.Change
 	switch act := action.GetAction().(type) {
 	case *crdtpb.CrdtStateAction_Update:
-		created := a.held == nil
 		if !a.imagine(c, action) {
 			return
 		}
-		var lost bool
-		change, lost = a.runner.replica.Update(act.Update)
-		if lost || created { // what is created may have to learn how many nodes there are
-			a.differs = true
-		}
+		change = a.runner.replica.Update(act.Update)
 	case *crdtpb.CrdtStateAction_Delete:
 		change = a.runner.replica.Delete()
 		a.deleted = true

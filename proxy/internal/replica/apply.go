@@ -21,21 +21,26 @@ type Writer struct {
 
 // Apply puts a delta of the user function, which [View.Apply] has accepted, into the state,
 // which must not be a part of one. It returns the part of the state that has changed, for
-// other nodes to merge. lost says that a value for a register was not taken, because the
-// one that is there has a later clock: the user function has to be told of that one.
+// other nodes to merge. differs says that the user function does not hold what is in the
+// places of that part: a register has kept its value, because that has a later clock, or a
+// vote was created, of which only the proxy knows how many nodes take part.
 //
 // Of a deleted entity, nothing changes.
-func (s *State) Apply(delta *crdtpb.CrdtDelta, by Writer) (part *State, lost bool) {
+func (s *State) Apply(delta *crdtpb.CrdtDelta, by Writer) (part *State, differs bool) {
 	part = NewState()
 	part.part = true
 	if s.deleted {
 		return Tombstone(), false
 	}
+	this := dot{by.Node, s.changes.next(by.Node)}
+	s.changes.add(this)
+	part.changes.add(this)
 	c := &change{state: s, part: part, by: by}
 	kind := KindOf(delta)
 	mine, theirs := s.root.slot(kind), part.root.slot(kind)
 	if len(mine.alive) == 0 {
 		c.keep(mine, theirs) // with what other nodes have written, if that has arrived first
+		c.differs = kind == Vote
 	}
 	// Whoever gets this part first has to know that there is a CRDT.
 	theirs.alive = slices.Clone(mine.alive)
@@ -43,7 +48,7 @@ func (s *State) Apply(delta *crdtpb.CrdtDelta, by Writer) (part *State, lost boo
 		part.context.add(w.dot)
 	}
 	c.apply(mine, theirs, delta)
-	return part, c.lost
+	return part, c.differs
 }
 
 // A change writes to a state, and to the part of it that tells other nodes. Its methods
@@ -51,7 +56,7 @@ func (s *State) Apply(delta *crdtpb.CrdtDelta, by Writer) (part *State, lost boo
 type change struct {
 	state, part *State
 	by          Writer
-	lost        bool
+	differs     bool
 }
 
 // forget takes a write out of the state: it is overwritten, or removed.
@@ -70,8 +75,9 @@ func (c *change) overwrite(old writes, w write) writes {
 
 // set replaces the writes of a cell by one.
 func (c *change) set(mine, theirs *slot, at Element, w write) {
-	mine.cells[at] = c.overwrite(mine.cells[at], w)
-	theirs.cells[at] = writes(append([]write(nil), mine.cells[at]...))
+	cell := c.overwrite(mine.cells[at], w)
+	mine.put(at, cell)
+	theirs.put(at, slices.Clone(cell))
 }
 
 // unset removes what a cell has.
@@ -80,13 +86,13 @@ func (c *change) unset(mine, theirs *slot, at Element) {
 		c.forget(w)
 	}
 	delete(mine.cells, at)
-	theirs.cells[at] = nil
+	theirs.put(at, nil)
 }
 
 // keep lets a CRDT exist, even if it is removed concurrently.
 func (c *change) keep(mine, theirs *slot) {
 	mine.alive = c.overwrite(mine.alive, write{})
-	theirs.alive = append([]write(nil), mine.alive...)
+	theirs.alive = slices.Clone(mine.alive)
 }
 
 // revive lets a CRDT exist that does not, without what may be left of former ones.
@@ -156,8 +162,8 @@ func (c *change) own(mine, theirs *slot, number wide) {
 		}
 	}
 	now := c.overwrite(own, write{number: number})
-	theirs.cells[Element{}] = append(writes(nil), now...)
-	mine.cells[Element{}] = append(others, now...)
+	theirs.put(Element{}, now)
+	mine.put(Element{}, append(others, now...))
 }
 
 // count adds to what this node has counted.
@@ -196,7 +202,7 @@ func (c *change) register(mine, theirs *slot, delta *crdtpb.LWWRegisterDelta) {
 	timestamp := clock(delta, cell.latest().timestamp(), c.by.Now.UnixMilli())
 	w := write{dot: dot{node: c.by.Node}, number: wide{low: uint64(timestamp)}, value: ElementOf(delta.GetValue())} //nolint:gosec // the bits of it
 	if latest := cell.latest(); len(cell) > 0 && !w.later(latest) {
-		c.lost = true
+		c.differs = true
 		// Written again, the value goes wherever the register does, even if that is removed
 		// concurrently.
 		w.number, w.value = latest.number, latest.value
@@ -273,6 +279,7 @@ func (c *change) ormap(mine, theirs *slot, delta *crdtpb.ORMapDelta) {
 		child, told := mine.child(key).slot(kind), theirs.child(key).slot(kind)
 		if len(child.alive) == 0 {
 			c.revive(child, told)
+			c.differs = c.differs || kind == Vote
 		} else {
 			c.keep(child, told)
 		}

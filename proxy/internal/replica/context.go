@@ -27,6 +27,21 @@ func (c *context) contains(d dot) bool {
 	return found
 }
 
+// covers returns whether all dots of another context are in this one.
+func (c *context) covers(other *context) bool {
+	for node, seq := range other.upTo {
+		if seq > c.upTo[node] {
+			return false
+		}
+	}
+	for d := range other.loose {
+		if !c.contains(d) {
+			return false
+		}
+	}
+	return true
+}
+
 // next returns the number for the next write of a node, which must never have used it in
 // anything that the context does not know of.
 func (c *context) next(node string) uint64 {
@@ -39,35 +54,33 @@ func (c *context) next(node string) uint64 {
 	return last + 1
 }
 
-// add adds a dot. It returns false if it was there.
-func (c *context) add(d dot) bool {
+// add adds a dot.
+func (c *context) add(d dot) {
 	if c.contains(d) {
-		return false
+		return
 	}
 	c.loose[d] = struct{}{}
 	c.compact(d.node)
-	return true
 }
 
-// merge adds all dots of another context. It returns whether there were new ones.
-func (c *context) merge(other *context) bool {
-	changed := false
+// merge adds all dots of another context.
+func (c *context) merge(other *context) {
+	later := false
 	for node, seq := range other.upTo {
 		if seq > c.upTo[node] {
-			c.upTo[node] = seq
-			changed = true
+			c.upTo[node], later = seq, true
 		}
 	}
 	for d := range other.loose {
-		changed = c.add(d) || changed
+		c.add(d)
 	}
-	if changed {
-		maps.DeleteFunc(c.loose, func(d dot, _ struct{}) bool { return d.seq <= c.upTo[d.node] })
-		for node := range other.upTo {
-			c.compact(node)
-		}
+	if !later || len(c.loose) == 0 {
+		return
 	}
-	return changed
+	maps.DeleteFunc(c.loose, func(d dot, _ struct{}) bool { return d.seq <= c.upTo[d.node] })
+	for node := range other.upTo {
+		c.compact(node)
+	}
 }
 
 // compact removes loose dots of a node that follow directly on those before.

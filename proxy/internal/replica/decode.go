@@ -23,8 +23,9 @@ func Decode(data []byte) (*State, error) {
 	for i := range d.names {
 		d.names[i] = d.text()
 	}
+	d.context(&s.changes)
 	d.context(&s.context)
-	s.root = d.entry(0)
+	d.entry(s.root, 0)
 	if d.err == nil && len(d.data) > 0 {
 		d.fail(fmt.Errorf("%d bytes are left", len(d.data)))
 	}
@@ -115,8 +116,8 @@ func (d *decoder) context(c *context) {
 	}
 }
 
-func (d *decoder) entry(depth int) entry {
-	e := entry{}
+// entry reads what an empty entry has.
+func (d *decoder) entry(e entry, depth int) {
 	if depth > maxDepth+1 {
 		d.fail(fmt.Errorf("maps are nested more than %d levels deep", maxDepth))
 	}
@@ -124,20 +125,17 @@ func (d *decoder) entry(depth int) entry {
 		kind := Kind(min(d.number(), 255))
 		if kind < GCounter || kind > Vote {
 			d.fail(errors.New("a type is unknown"))
-			return e
+			return
 		}
 		s := e.slot(kind)
 		s.alive = d.writes()
 		for range d.count() {
-			at := d.element()
-			s.cells[at] = d.writes()
+			s.put(d.element(), d.writes())
 		}
 		for range d.count() {
-			key := d.element()
-			s.children[key] = d.entry(depth + 1)
+			d.entry(s.child(d.element()), depth+1)
 		}
 	}
-	return e
 }
 
 func (d *decoder) writes() writes {

@@ -11,34 +11,37 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 )
 
-// Diff returns what a user function that holds one view has to be told so that it holds
-// another, or nil if there is no difference. A user function that holds nothing has nil.
-// An error says that a delta cannot tell the difference (protocol section 5.11).
-func Diff(held, wanted *View) (*crdtpb.CrdtDelta, error) {
-	switch {
-	case wanted == nil && held == nil:
+// Follow brings what a user function holds up to date with a state, of which the touched
+// places may be different, and returns what the user function has to be told, or nil if there
+// is no difference. An error says that a delta cannot tell the difference (protocol section
+// 5.11); then the view must not be used any more.
+func (v *View) Follow(s *State, since *Touched, in Cluster) (*crdtpb.CrdtDelta, error) {
+	if since.root == nil {
 		return nil, nil //nolint:nilnil // there is no difference, as documented
-	case wanted == nil:
-		return nil, fmt.Errorf("%s does not exist any more", held.kind)
-	case held == nil:
-		return wanted.Full(), nil
-	case held.kind != wanted.kind:
-		return nil, fmt.Errorf("%s has become %s", held.kind, wanted.kind)
 	}
-	switch held.kind {
-	case GSet:
-		return gsetDiff(held, wanted)
-	case ORSet:
-		return orsetDiff(held, wanted), nil
+	return v.follow(s.root, since.root, in)
+}
+
+func (v *View) follow(e entry, p *place, in Cluster) (*crdtpb.CrdtDelta, error) {
+	kind := e.kind()
+	if kind != v.kind {
+		return nil, fmt.Errorf("%s has become %s", v.kind, kind)
+	}
+	switch kind {
+	case GSet, ORSet:
+		return v.followSet(e[kind], p)
 	case ORMap:
-		return ormapDiff(held, wanted), nil
+		return v.followMap(e[kind], p, in), nil
 	default:
-		return plainDiff(held, wanted)
+		now := e.view(in)
+		delta, err := diff(v, now)
+		*v = *now
+		return delta, err
 	}
 }
 
-// plainDiff is Diff for what has no elements.
-func plainDiff(held, wanted *View) (*crdtpb.CrdtDelta, error) {
+// diff is the difference of CRDTs without elements.
+func diff(held, wanted *View) (*crdtpb.CrdtDelta, error) {
 	switch {
 	case held.counter == wanted.counter && held.value == wanted.value && held.flag == wanted.flag && held.vote == wanted.vote:
 		return nil, nil //nolint:nilnil // there is no difference, as documented
@@ -55,68 +58,74 @@ func plainDiff(held, wanted *View) (*crdtpb.CrdtDelta, error) {
 	}
 }
 
-func gsetDiff(held, wanted *View) (*crdtpb.CrdtDelta, error) {
-	removed, added := minus(held.set, wanted.set), minus(wanted.set, held.set)
-	if len(removed) > 0 {
-		return nil, errors.New("a GSet has lost elements")
+func (v *View) followSet(now *slot, p *place) (*crdtpb.CrdtDelta, error) {
+	var removed, added []Element
+	for at := range touched(p, p.cells, v.set, now.cells) {
+		_, had := v.set[at]
+		has := len(now.cells[at]) > 0
+		switch {
+		case has && !had:
+			added = append(added, at)
+			v.set[at] = struct{}{}
+		case had && !has:
+			removed = append(removed, at)
+			delete(v.set, at)
+		}
 	}
-	if len(added) == 0 {
-		return nil, nil //nolint:nilnil // as documented
-	}
-	return gset(added), nil
-}
-
-func orsetDiff(held, wanted *View) *crdtpb.CrdtDelta {
-	removed, added := minus(held.set, wanted.set), minus(wanted.set, held.set)
 	switch {
 	case len(removed)+len(added) == 0:
-		return nil
-	case len(removed)+len(added) > len(wanted.set): // also if nothing is left
-		return orset(&crdtpb.ORSetDelta{Cleared: true, Added: anys(wanted.set)})
+		return nil, nil //nolint:nilnil // there is no difference, as documented
+	case v.kind == GSet && len(removed) > 0:
+		return nil, errors.New("a GSet has lost elements")
+	case v.kind == GSet:
+		return gset(added), nil
+	case len(removed)+len(added) > len(v.set): // also if nothing is left
+		return orset(&crdtpb.ORSetDelta{Cleared: true, Added: anys(v.set)}), nil
 	default:
-		return orset(&crdtpb.ORSetDelta{Removed: messages(removed), Added: messages(added)})
+		return orset(&crdtpb.ORSetDelta{Removed: messages(removed), Added: messages(added)}), nil
 	}
 }
 
-func ormapDiff(held, wanted *View) *crdtpb.CrdtDelta {
-	removed, added := minus(held.entries, wanted.entries), minus(wanted.entries, held.entries)
-	delta := &crdtpb.ORMapDelta{}
-	if len(wanted.entries) == 0 && len(held.entries) > 0 {
-		delta.Cleared = true
-		return ormap(delta)
-	}
-	for _, key := range sorted(held.entries) {
-		now := wanted.entries[key]
-		if now == nil {
-			continue
-		}
-		change, err := Diff(held.entries[key], now)
+func (v *View) followMap(now *slot, p *place, in Cluster) *crdtpb.CrdtDelta {
+	size := len(v.entries)
+	var removed, added, updated []Element
+	changes := map[Element]*crdtpb.CrdtDelta{}
+	for key := range touched(p, p.children, v.entries, now.children) {
+		child, held := now.children[key], v.entries[key]
 		switch {
-		case err != nil: // it is another one
-			removed, added = append(removed, key), append(added, key)
-		case change != nil:
-			delta.Updated = append(delta.Updated, &crdtpb.ORMapEntryDelta{Key: key.Any(), Delta: change})
-		}
-	}
-	if len(removed)+len(added)+len(delta.GetUpdated()) == 0 {
-		return nil
-	}
-	delta.Removed = messages(removed)
-	for _, key := range added {
-		delta.Added = append(delta.Added, &crdtpb.ORMapEntryDelta{Key: key.Any(), Delta: wanted.entries[key].Full()})
-	}
-	return ormap(delta)
-}
-
-// minus returns the keys of a that b does not have, sorted.
-func minus[V any](a, b map[Element]V) []Element {
-	return slices.SortedFunc(func(yield func(Element) bool) {
-		for e := range maps.Keys(a) {
-			if _, found := b[e]; !found && !yield(e) {
-				return
+		case child.kind() == 0:
+			if held != nil {
+				removed = append(removed, key)
+				delete(v.entries, key)
 			}
+			continue
+		case held != nil:
+			change, err := held.follow(child, p.child(key), in)
+			if err == nil {
+				if change != nil {
+					updated, changes[key] = append(updated, key), change
+				}
+				continue
+			}
+			removed = append(removed, key) // it is another one
 		}
-	}, Element.compare)
+		added, v.entries[key] = append(added, key), child.view(in)
+		changes[key] = v.entries[key].Full()
+	}
+	switch {
+	case len(removed)+len(added)+len(updated) == 0:
+		return nil
+	case len(v.entries) == 0 && size > 0:
+		return ormap(&crdtpb.ORMapDelta{Cleared: true})
+	}
+	list := func(keys []Element) []*crdtpb.ORMapEntryDelta {
+		entries := make([]*crdtpb.ORMapEntryDelta, 0, len(keys))
+		for _, key := range inOrder(keys) {
+			entries = append(entries, &crdtpb.ORMapEntryDelta{Key: key.Any(), Delta: changes[key]})
+		}
+		return entries
+	}
+	return ormap(&crdtpb.ORMapDelta{Removed: messages(removed), Updated: list(updated), Added: list(added)})
 }
 
 // Full returns the delta that leads from nothing to the view.
@@ -127,7 +136,7 @@ func (v *View) Full() *crdtpb.CrdtDelta {
 	case PNCounter:
 		return pncounter(v.counter.low)
 	case GSet:
-		return gset(sorted(v.set))
+		return gset(slices.Collect(maps.Keys(v.set)))
 	case ORSet:
 		return orset(&crdtpb.ORSetDelta{Added: anys(v.set)})
 	case LWWRegister:
@@ -168,16 +177,16 @@ func ormap(delta *crdtpb.ORMapDelta) *crdtpb.CrdtDelta {
 	return &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Ormap{Ormap: delta}}
 }
 
-// messages returns elements as messages.
+// messages returns elements as messages, in order.
 func messages(elements []Element) []*anypb.Any {
 	list := make([]*anypb.Any, 0, len(elements))
-	for _, e := range elements {
+	for _, e := range inOrder(elements) {
 		list = append(list, e.Any())
 	}
 	return list
 }
 
-// anys returns the members of a set as messages, sorted.
+// anys returns the members of a set as messages, in order.
 func anys(set map[Element]struct{}) []*anypb.Any {
-	return messages(sorted(set))
+	return messages(slices.Collect(maps.Keys(set)))
 }

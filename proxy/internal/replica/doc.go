@@ -7,7 +7,8 @@
 // state that other nodes need to know.
 //
 // A [View] is the plain value that a user function holds. [View.Apply] does what the user
-// function has done, and [Diff] says what it has to be told.
+// function has done, and [View.Follow] says what it has to be told. That costs as much as has
+// changed, however large the CRDT is, because [Touched] knows where.
 //
 // # How states merge
 //
@@ -18,4 +19,8 @@
 // node; and what was added, and what was removed without having been seen, can be told
 // apart, at any depth of nested maps (Almeida, Shoker, Baquero: Delta State Replicated
 // Data Types).
+//
+// A state also knows which changes it consists of, each named by a dot of its own. So it is
+// quickly found out whether a state has anything new for another one, and whether two are the
+// same: see [State.Digest].
 package replica

@@ -30,7 +30,13 @@ func (e Element) compare(other Element) int {
 	return cmp.Or(strings.Compare(e.TypeURL, other.TypeURL), strings.Compare(e.Value, other.Value))
 }
 
-// sorted returns the keys of a map in the order that is the same on every node.
+// inOrder sorts elements in the order that is the same on every node.
+func inOrder(elements []Element) []Element {
+	slices.SortFunc(elements, Element.compare)
+	return elements
+}
+
+// sorted returns the keys of a map in order.
 func sorted[V any](m map[Element]V) []Element {
-	return slices.SortedFunc(maps.Keys(m), Element.compare)
+	return inOrder(slices.AppendSeq(make([]Element, 0, len(m)), maps.Keys(m)))
 }

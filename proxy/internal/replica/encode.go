@@ -3,6 +3,7 @@ package replica
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"maps"
 	"slices"
 	"strings"
@@ -22,8 +23,30 @@ const (
 // Encode returns the state as bytes that [Decode] takes. Equal states have equal bytes.
 //
 // All numbers are varints. After version and flags come the names: each text once, sorted,
-// to which the rest refers by number; then the context, and the root.
+// to which the rest refers by number; then the changes, the context, and the root.
 func (s *State) Encode() []byte {
+	e := newEncoder(s.flags(), s.names())
+	e.context(&s.changes)
+	e.context(&s.context)
+	e.entry(s.root)
+	return e.data
+}
+
+// A Digest tells states apart: those with the same one are the same.
+type Digest [16]byte
+
+// Digest returns the digest of the state, which costs as much as there are nodes that have
+// written to it.
+func (s *State) Digest() Digest {
+	names := map[string]uint64{}
+	s.changes.names(names)
+	e := newEncoder(s.flags(), names)
+	e.context(&s.changes)
+	sum := sha256.Sum256(e.data)
+	return Digest(sum[:len(Digest{})])
+}
+
+func (s *State) flags() byte {
 	flags := byte(0)
 	if s.deleted {
 		flags |= flagDeleted
@@ -31,15 +54,7 @@ func (s *State) Encode() []byte {
 	if s.part {
 		flags |= flagPart
 	}
-	e := &encoder{data: []byte{version, flags}, names: s.names()}
-	e.number(uint64(len(e.names)))
-	for i, name := range slices.Sorted(maps.Keys(e.names)) {
-		e.names[name] = uint64(i)
-		e.data = protowire.AppendString(e.data, name)
-	}
-	e.context(&s.context)
-	e.entry(s.root)
-	return e.data
+	return flags
 }
 
 // Equal reports whether two states are the same, and not only have the same value.
@@ -50,14 +65,19 @@ func (s *State) Equal(other *State) bool {
 // names returns the nodes and types that a state mentions.
 func (s *State) names() map[string]uint64 {
 	names := map[string]uint64{}
-	for node := range s.context.upTo {
-		names[node] = 0
-	}
-	for d := range s.context.loose {
-		names[d.node] = 0
-	}
+	s.changes.names(names)
+	s.context.names(names)
 	s.root.names(names)
 	return names
+}
+
+func (c *context) names(names map[string]uint64) {
+	for node := range c.upTo {
+		names[node] = 0
+	}
+	for d := range c.loose {
+		names[d.node] = 0
+	}
 }
 
 func (e entry) names(names map[string]uint64) {
@@ -82,6 +102,17 @@ func (e entry) names(names map[string]uint64) {
 type encoder struct {
 	data  []byte
 	names map[string]uint64
+}
+
+// newEncoder returns an encoder that has begun with version, flags and names.
+func newEncoder(flags byte, names map[string]uint64) *encoder {
+	e := &encoder{data: []byte{version, flags}, names: names}
+	e.number(uint64(len(names)))
+	for i, name := range slices.Sorted(maps.Keys(names)) {
+		names[name] = uint64(i)
+		e.data = protowire.AppendString(e.data, name)
+	}
+	return e
 }
 
 func (e *encoder) number(n uint64) { e.data = protowire.AppendVarint(e.data, n) }
@@ -136,7 +167,10 @@ func (e *encoder) entry(of entry) {
 
 func (e *encoder) writes(list writes) {
 	e.count(len(list))
-	for _, w := range slices.SortedFunc(slices.Values(list), func(a, b write) int { return a.compare(b.dot) }) {
+	if len(list) > 1 { // of concurrent ones; the order matters to nobody
+		slices.SortFunc(list, func(a, b write) int { return a.compare(b.dot) })
+	}
+	for _, w := range list {
 		e.dot(w.dot)
 		e.number(w.number.low)
 		e.number(w.number.high)

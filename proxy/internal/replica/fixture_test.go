@@ -2,6 +2,7 @@ package replica_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -20,6 +21,8 @@ type node struct {
 	now   int64 // in milliseconds
 	state *replica.State
 	held  *replica.View
+	twin  *replica.View   // held as well, and compared with everything each time
+	since replica.Touched // what the user function was told
 }
 
 func newNode(tb testing.TB, name string) *node {
@@ -38,29 +41,60 @@ func (n *node) write(delta *crdtpb.CrdtDelta) *replica.State {
 func (n *node) try(delta *crdtpb.CrdtDelta) (*replica.State, error) {
 	n.t.Helper()
 	if n.held == nil {
-		n.held = replica.NewView(replica.KindOf(delta))
+		n.held, n.twin = replica.NewView(replica.KindOf(delta)), replica.NewView(replica.KindOf(delta))
 	}
 	if err := n.held.Apply(delta); err != nil {
 		return nil, err
 	}
+	require.NoError(n.t, n.twin.Apply(delta))
 	n.now++
-	part, _ := n.state.Apply(delta, replica.Writer{Node: n.name, Now: time.UnixMilli(n.now)})
+	part, differs := n.state.Apply(delta, replica.Writer{Node: n.name, Now: time.UnixMilli(n.now)})
+	if differs {
+		n.since.Add(part)
+	}
 	return part, nil
+}
+
+// activate lets the user function begin with everything.
+func (n *node) activate() {
+	n.held, n.twin, n.since = n.view(), n.view(), replica.Touched{}
+}
+
+// merge merges what another node has sent.
+func (n *node) merge(other *replica.State) {
+	if n.state.Merge(other) {
+		n.since.Add(other)
+	}
 }
 
 // tell brings the user function up to date, and returns what it was told.
 func (n *node) tell() *crdtpb.CrdtDelta {
 	n.t.Helper()
-	now := n.state.View(n.name, 3)
-	delta, err := replica.Diff(n.held, now)
+	if n.held == nil { // it has been told of nothing
+		n.activate()
+		if n.held == nil {
+			return nil
+		}
+		return n.held.Full()
+	}
+	delta, err := n.held.Follow(n.state, &n.since, n.cluster())
 	require.NoError(n.t, err)
-	n.held = now
+	n.since = replica.Touched{}
 	return delta
 }
 
+// cluster is one of the nodes a, b and c.
+func (n *node) cluster() replica.Cluster {
+	others := slices.DeleteFunc([]string{"a", "b", "c"}, func(name string) bool { return name == n.name })
+	return replica.Cluster{Self: n.name, Others: others}
+}
+
+// view returns what the user function should hold.
+func (n *node) view() *replica.View { return n.state.View(n.cluster()) }
+
 func (n *node) requireValue(want *crdtpb.CrdtDelta) {
 	n.t.Helper()
-	requireDelta(n.t, want, n.state.View(n.name, 3).Full())
+	requireDelta(n.t, want, n.view().Full())
 }
 
 func requireDelta(tb testing.TB, want, got *crdtpb.CrdtDelta) {

@@ -26,6 +26,7 @@ func seeds(f *testing.F) {
 func run(t *testing.T, d *dice) []*node {
 	t.Helper()
 	nodes := []*node{newNode(t, "a"), newNode(t, "b"), newNode(t, "c")}
+	known := map[replica.Digest][]byte{}
 	kind := replica.Kind(1 + d.roll(8))
 	var parts []*replica.State
 	for len(*d) > 0 {
@@ -38,11 +39,16 @@ func run(t *testing.T, d *dice) []*node {
 			}
 		case 2:
 			if len(parts) > 0 {
-				n.state.Merge(parts[d.roll(len(parts))])
+				n.merge(parts[d.roll(len(parts))])
 			}
 		default:
-			n.state.Merge(nodes[d.roll(3)].state)
+			n.merge(nodes[d.roll(3)].state)
 		}
+		encoded, digest := n.state.Encode(), n.state.Digest()
+		if same, found := known[digest]; found {
+			require.Equal(t, same, encoded, "different states have the same digest")
+		}
+		known[digest] = encoded
 		if d.roll(3) > 0 {
 			n.catchUp()
 		}
@@ -50,23 +56,34 @@ func run(t *testing.T, d *dice) []*node {
 	return nodes
 }
 
-// catchUp tells the user function what has changed, and requires that it holds that then.
+// catchUp tells the user function what has changed, and requires that it holds that then, and
+// that a look at everything has the same result as one at what was touched.
 func (n *node) catchUp() {
 	n.t.Helper()
-	now := n.state.View(n.name, 3)
+	now := n.view()
 	if now == nil {
 		return
 	}
-	told := newModel(now.Kind())
-	delta, err := replica.Diff(n.held, now)
-	if n.held == nil || err != nil { // the activation begins with everything
-		delta = now.Full()
-	} else {
-		told.apply(n.held.Full())
+	if n.held == nil {
+		n.activate()
+		return
+	}
+	told := newModel(n.held.Kind())
+	told.apply(n.held.Full())
+	delta, err := n.held.Follow(n.state, &n.since, n.cluster())
+	if err != nil { // it cannot be told
+		n.activate()
+		return
 	}
 	told.apply(delta)
 	requireDelta(n.t, now.Full(), told.full())
-	n.held = now
+	requireDelta(n.t, now.Full(), n.held.Full())
+	n.since.All()
+	again, err := n.twin.Follow(n.state, &n.since, n.cluster())
+	require.NoError(n.t, err)
+	requireDelta(n.t, delta, again)
+	requireDelta(n.t, now.Full(), n.twin.Full())
+	n.since = replica.Touched{}
 }
 
 // FuzzState_Converges lets replicas change at will. Once everybody has got the state of
@@ -86,6 +103,7 @@ func FuzzState_Converges(f *testing.F) {
 		}
 		for _, n := range nodes[1:] {
 			require.Equal(t, nodes[0].state.Encode(), n.state.Encode())
+			require.Equal(t, nodes[0].state.Digest(), n.state.Digest())
 		}
 	})
 }
@@ -132,7 +150,7 @@ func FuzzDecode(f *testing.F) {
 		again, err := replica.Decode(s.Encode())
 		require.NoError(t, err)
 		require.Equal(t, s.Encode(), again.Encode())
-		s.View("a", 3)
+		s.View(replica.Cluster{Self: "a"})
 		s.Merge(again)
 	})
 }
@@ -146,7 +164,8 @@ func FuzzEncode_RoundTrips(f *testing.F) {
 			decoded, err := replica.Decode(n.state.Encode())
 			require.NoError(t, err)
 			require.Equal(t, n.state.Encode(), decoded.Encode())
-			require.Equal(t, n.state.View(n.name, 3), decoded.View(n.name, 3))
+			require.Equal(t, n.view(), decoded.View(n.cluster()))
+			require.Equal(t, n.state.Digest(), decoded.Digest())
 		}
 	})
 }

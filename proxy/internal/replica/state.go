@@ -1,12 +1,11 @@
 package replica
 
-import (
-	"slices"
-)
-
 // A State is the replicated state of an entity on one node, or a part of it. It must be
 // made by [NewState], [Tombstone], [State.Apply] or [Decode], and must not be used concurrently.
 type State struct {
+	// changes names all changes that are in the state, each by a dot of its own. So states with
+	// the same changes are the same.
+	changes context
 	context context
 	root    entry
 	// part says that the state has only what a few writes have changed: it names each
@@ -17,7 +16,7 @@ type State struct {
 
 // NewState returns the state of an entity that nobody has written to.
 func NewState() *State {
-	return &State{context: newContext(), root: entry{}}
+	return &State{changes: newContext(), context: newContext(), root: entry{}}
 }
 
 // Tombstone returns the state of an entity that was deleted. It prevails over all
@@ -36,7 +35,7 @@ func (s *State) Exists() bool { return !s.deleted && s.root.kind() != 0 }
 
 // Clone returns a copy that shares nothing with the state.
 func (s *State) Clone() *State {
-	return &State{context: s.context.clone(), root: s.root.clone(), part: s.part, deleted: s.deleted}
+	return &State{changes: s.changes.clone(), context: s.context.clone(), root: s.root.clone(), part: s.part, deleted: s.deleted}
 }
 
 // Merge brings what another state knows into this one, and returns whether that was
@@ -44,7 +43,7 @@ func (s *State) Clone() *State {
 // commutative, associative and idempotent.
 func (s *State) Merge(other *State) bool {
 	switch {
-	case s.deleted:
+	case s.deleted || !other.deleted && s.changes.covers(&other.changes):
 		return false
 	case other.deleted:
 		*s = *Tombstone()
@@ -54,9 +53,11 @@ func (s *State) Merge(other *State) bool {
 	if !other.part {
 		m.all, s.part = true, false
 	}
-	changed := m.entry(s.root, other.root)
+	m.entry(s.root, other.root)
 	// After the writes: they are told apart by what was known before.
-	return s.context.merge(&other.context) || changed
+	s.context.merge(&other.context)
+	s.changes.merge(&other.changes)
+	return true
 }
 
 // A merger merges the parts of two states.
@@ -69,62 +70,61 @@ type merger struct {
 	keepEmpty bool
 }
 
-func (m *merger) entry(mine, theirs entry) bool {
-	changed := false
+func (m *merger) entry(mine, theirs entry) {
 	for kind := GCounter; kind <= Vote; kind++ {
 		s, other := mine[kind], theirs[kind]
 		if other == nil && (s == nil || !m.all) {
 			continue
 		}
 		if other == nil {
-			other = newSlot()
+			other = &slot{}
 		}
 		if s == nil {
 			s = mine.slot(kind)
 		}
-		changed = m.slot(s, other) || changed
+		m.slot(s, other)
 		if s.empty() && !m.keepEmpty {
 			delete(mine, kind)
 		}
 	}
-	return changed
 }
 
-func (m *merger) slot(mine, theirs *slot) bool {
-	alive, changed := mine.alive.merge(theirs.alive, m.mine, m.theirs)
-	mine.alive = alive
-	for _, at := range names(mine.cells, theirs.cells, m.all) {
-		cell, different := mine.cells[at].merge(theirs.cells[at], m.mine, m.theirs)
-		changed = changed || different
-		if len(cell) == 0 && !m.keepEmpty {
-			delete(mine.cells, at)
-		} else {
-			mine.cells[at] = cell
+func (m *merger) slot(mine, theirs *slot) {
+	mine.alive = mine.alive.merge(theirs.alive, m.mine, m.theirs)
+	for at, cell := range theirs.cells {
+		m.cell(mine, at, cell)
+	}
+	for key, child := range theirs.children {
+		m.child(mine, key, child)
+	}
+	if !m.all {
+		return
+	}
+	for at := range mine.cells {
+		if _, named := theirs.cells[at]; !named {
+			m.cell(mine, at, nil)
 		}
 	}
-	for _, key := range names(mine.children, theirs.children, m.all) {
-		child := mine.child(key)
-		changed = m.entry(child, theirs.children[key]) || changed
-		if len(child) == 0 && !m.keepEmpty {
-			delete(mine.children, key)
+	for key := range mine.children {
+		if _, named := theirs.children[key]; !named {
+			m.child(mine, key, nil)
 		}
 	}
-	return changed
 }
 
-// names returns the places to merge: those that they name, and all of mine if they name
-// everything that there is.
-func names[V any](mine, theirs map[Element]V, all bool) []Element {
-	places := make([]Element, 0, len(theirs))
-	for at := range theirs {
-		places = append(places, at)
+func (m *merger) cell(mine *slot, at Element, theirs writes) {
+	cell := mine.cells[at].merge(theirs, m.mine, m.theirs)
+	if len(cell) > 0 || m.keepEmpty {
+		mine.put(at, cell)
+	} else {
+		delete(mine.cells, at)
 	}
-	if all {
-		for at := range mine {
-			if _, found := theirs[at]; !found {
-				places = append(places, at)
-			}
-		}
+}
+
+func (m *merger) child(mine *slot, key Element, theirs entry) {
+	child := mine.child(key)
+	m.entry(child, theirs)
+	if len(child) == 0 && !m.keepEmpty {
+		delete(mine.children, key)
 	}
-	return slices.Clip(places)
 }

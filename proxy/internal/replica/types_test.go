@@ -15,7 +15,7 @@ func pair(t *testing.T, first *crdtpb.CrdtDelta) (a, b *node) {
 	t.Helper()
 	a, b = newNode(t, "a"), newNode(t, "b")
 	a.write(first)
-	b.state.Merge(a.state)
+	b.merge(a.state)
 	b.tell()
 	return a, b
 }
@@ -84,9 +84,9 @@ func TestState_MergesConcurrentChanges(t *testing.T) {
 			if tt.left != gone {
 				parts = append(parts, a.write(tt.left))
 			}
-			a.state.Merge(b.write(tt.right))
+			a.merge(b.write(tt.right))
 			for _, part := range parts {
-				b.state.Merge(part)
+				b.merge(part)
 			}
 			require.Equal(t, a.state.Encode(), b.state.Encode())
 			a.requireValue(tt.value)
@@ -227,7 +227,7 @@ func TestDiff_ClearsAnORSetWhenThatIsShorter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, b := pair(t, added("a", "b", "c"))
-			a.state.Merge(b.write(tt.right))
+			a.merge(b.write(tt.right))
 			requireDelta(t, tt.want, a.tell())
 		})
 	}
@@ -240,12 +240,12 @@ func TestState_TakesPartsInAnyOrder(t *testing.T) {
 	a, b := newNode(t, "a"), newNode(t, "b")
 	first := a.write(gcounter(1))
 	second := a.write(gcounter(2))
-	b.state.Merge(second)
+	b.merge(second)
 	b.requireValue(gcounter(3))
 	b.write(gcounter(4))
-	b.state.Merge(first)
+	b.merge(first)
 	b.requireValue(gcounter(7))
-	a.state.Merge(b.state)
+	a.merge(b.state)
 	a.requireValue(gcounter(7))
 }
 
@@ -256,7 +256,7 @@ func TestGCounter_DoesNotOverflow(t *testing.T) {
 	a.write(gcounter(math.MaxInt64))
 	a.write(gcounter(3))
 	a.requireValue(gcounter(0 + 1))
-	b.state.Merge(a.state)
+	b.merge(a.state)
 	requireDelta(t, gcounter(1<<63+2), b.tell())
 }
 
@@ -267,11 +267,11 @@ func TestState_SettlesOnOneType(t *testing.T) {
 	a, b := newNode(t, "a"), newNode(t, "b")
 	part := a.write(flag(true))
 	b.write(gcounter(2))
-	a.state.Merge(b.state)
-	b.state.Merge(part)
+	a.merge(b.state)
+	b.merge(part)
 	require.Equal(t, a.state.Encode(), b.state.Encode())
 	a.requireValue(gcounter(2))
-	_, err := replica.Diff(a.held, a.state.View("a", 2))
+	_, err := a.held.Follow(a.state, &a.since, a.cluster())
 	require.EqualError(t, err, "Flag has become GCounter")
 }
 
@@ -285,7 +285,7 @@ func TestState_TombstonesPrevail(t *testing.T) {
 	require.False(t, a.state.Merge(replica.Tombstone()))
 	require.True(t, a.state.Deleted())
 	require.False(t, a.state.Exists())
-	require.Nil(t, a.state.View("a", 1))
+	require.Nil(t, a.view())
 	require.True(t, a.write(gcounter(1)).Deleted())
 	decoded, err := replica.Decode(a.state.Encode())
 	require.NoError(t, err)
@@ -302,7 +302,7 @@ func TestState_DoesNotGrowByRemoving(t *testing.T) {
 		n.write(added("x"))
 		n.write(removed("x"))
 	}
-	require.LessOrEqual(t, len(n.state.Encode()), size+1) // a longer number
+	require.LessOrEqual(t, len(n.state.Encode()), size+2) // longer numbers
 	m := newNode(t, "a")
 	m.write(ormap(nil))
 	size = len(m.state.Encode())
@@ -310,5 +310,5 @@ func TestState_DoesNotGrowByRemoving(t *testing.T) {
 		m.write(ormapOf("k", ormapOf("l", added("x"))))
 		m.write(ormap(&crdtpb.ORMapDelta{Removed: texts("k")}))
 	}
-	require.LessOrEqual(t, len(m.state.Encode()), size+1)
+	require.LessOrEqual(t, len(m.state.Encode()), size+2)
 }

@@ -47,16 +47,24 @@ func NewView(kind Kind) *View {
 // Kind returns the type of the CRDT.
 func (v *View) Kind() Kind { return v.kind }
 
+// A Cluster is what a node knows of its cluster: who may vote.
+type Cluster struct {
+	// Self is the node.
+	Self string
+	// Others are the other nodes.
+	Others []string
+}
+
 // View returns the plain value of a state for the user function of a node, or nil if there
-// is no CRDT. members is the number of nodes in the cluster.
-func (s *State) View(node string, members int) *View {
+// is no CRDT.
+func (s *State) View(in Cluster) *View {
 	if !s.Exists() {
 		return nil
 	}
-	return s.root.view(node, int32(min(members, math.MaxInt32))) //nolint:gosec // of that size
+	return s.root.view(in)
 }
 
-func (e entry) view(node string, members int32) *View {
+func (e entry) view(in Cluster) *View {
 	kind := e.kind()
 	s, v := e[kind], NewView(kind)
 	only := s.cells[Element{}]
@@ -82,26 +90,33 @@ func (e entry) view(node string, members int32) *View {
 	case ORMap:
 		for key, child := range s.children {
 			if child.kind() != 0 {
-				v.entries[key] = child.view(node, members)
+				v.entries[key] = child.view(in)
 			}
 		}
 	case Vote:
-		v.vote = only.vote(node, members)
+		v.vote = only.vote(in)
 	}
 	return v
 }
 
-// vote counts votes: of each node the last one.
-func (w writes) vote(node string, members int32) vote {
+// vote counts votes: of each node of the cluster the last one. Nodes that have left do not
+// vote any more (protocol section 5.9).
+func (w writes) vote(in Cluster) vote {
 	last := make(map[string]write, len(w))
 	for _, x := range w {
 		if x.seq > last[x.node].seq {
 			last[x.node] = x
 		}
 	}
-	v := vote{self: last[node].number.low == 1, members: members}
-	for _, x := range last {
-		v.votes += int32(x.number.low) //nolint:gosec // 0 or 1
+	isFor := func(node string) bool { return last[node].number.low == 1 }
+	v := vote{self: isFor(in.Self), members: int32(min(1+len(in.Others), math.MaxInt32))}
+	if v.self {
+		v.votes++
+	}
+	for _, node := range in.Others {
+		if isFor(node) {
+			v.votes++
+		}
 	}
 	return v
 }

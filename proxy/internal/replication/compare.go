@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
 )
 
 // compare lets one other node after another compare its states with those of this one.
@@ -41,7 +43,7 @@ func (n *Node) digests() []digest {
 	n.mu.Unlock()
 	digests := make([]digest, 0, len(entities))
 	for _, e := range entities {
-		digests = append(digests, digest{key: e.key, sum: sumOf(e.encode())})
+		digests = append(digests, digest{key: e.key, sum: e.digest()})
 	}
 	slices.SortFunc(digests, func(a, b digest) int {
 		if c := strings.Compare(a.key.Type, b.key.Type); c != 0 {
@@ -61,8 +63,8 @@ func (n *Node) compared(from string, digests []digest) {
 			n.send([]string{from}, &message{op: opRead, key: d.key})
 			continue
 		}
-		if state := e.encode(); sumOf(state) != d.sum {
-			n.send([]string{from}, &message{op: opOffer, key: d.key, state: state})
+		if e.digest() != d.sum {
+			n.send([]string{from}, &message{op: opOffer, key: d.key, state: e.encode()})
 		}
 	}
 }
@@ -81,11 +83,11 @@ func (n *Node) offered(from string, m *message) error {
 
 // Fingerprints returns the hash of every state that is not empty, by entity. Nodes with
 // the same ones have the same states.
-func (n *Node) Fingerprints() map[Key][16]byte {
-	prints := map[Key][16]byte{}
+func (n *Node) Fingerprints() map[Key]replica.Digest {
+	prints := map[Key]replica.Digest{}
 	for _, d := range n.digests() {
 		prints[d.key] = d.sum
 	}
-	maps.DeleteFunc(prints, func(_ Key, s [16]byte) bool { return s == empty })
+	maps.DeleteFunc(prints, func(_ Key, d replica.Digest) bool { return d == empty })
 	return prints
 }

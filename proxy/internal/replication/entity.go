@@ -2,22 +2,12 @@ package replication
 
 import (
 	"context"
-	"crypto/sha256"
 	"sync"
 	"time"
 
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
 )
-
-// sum is a hash of a state.
-type sum [16]byte
-
-func sumOf(state []byte) (s sum) {
-	full := sha256.Sum256(state)
-	copy(s[:], full[:])
-	return s
-}
 
 // An Entity is the replica of an entity on a node. Its methods may be called
 // concurrently.
@@ -27,9 +17,9 @@ type Entity struct {
 
 	mu      sync.Mutex
 	state   *replica.State
-	encoded []byte // nil if the state has changed since
-	changes uint64 // by other nodes
-	changed func() // may be nil
+	changes uint64          // by other nodes
+	changed func()          // may be nil
+	touched replica.Touched // since the user function was told; nothing if nobody watches
 }
 
 // Watch lets changed be called after other nodes have changed the replica, possibly
@@ -37,7 +27,7 @@ type Entity struct {
 func (e *Entity) Watch(changed func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.changed = changed
+	e.changed, e.touched = changed, replica.Touched{}
 }
 
 // Deleted reports whether the entity was deleted.
@@ -50,10 +40,39 @@ func (e *Entity) Deleted() bool {
 // View returns the value for the user function of this node, or nil if there is none,
 // and how many changes by other nodes are in it.
 func (e *Entity) View() (value *replica.View, changes uint64) {
-	members := 1 + len(e.node.peers())
+	in := e.node.cluster()
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.state.View(e.node.id, members), e.changes
+	e.touched = replica.Touched{}
+	return e.state.View(in), e.changes
+}
+
+// Tell brings the value that the user function holds up to date, which is that of View with
+// what the user function has done since, and returns the delta for it, or nil if there is no
+// difference; and how many changes by other nodes are in it. The cost is that of what has
+// changed, as long as there is a watcher. The error is that of [replica.View.Follow].
+func (e *Entity) Tell(held *replica.View) (delta *crdtpb.CrdtDelta, changes uint64, err error) {
+	in := e.node.cluster()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delta, err = held.Follow(e.state, &e.touched, in)
+	e.touched = replica.Touched{}
+	return delta, e.changes, err
+}
+
+// Doubt lets the next Tell compare everything, because the user function has done something
+// that does not count.
+func (e *Entity) Doubt() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.touched.All()
+}
+
+// Differs reports whether Tell may have something to tell.
+func (e *Entity) Differs() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.touched.Any()
 }
 
 // Changes returns how often other nodes have changed the replica.
@@ -69,14 +88,22 @@ type Change struct {
 	state []byte
 }
 
-// Update applies a delta of the user function of this node. lost is as for
-// [replica.State.Apply].
-func (e *Entity) Update(delta *crdtpb.CrdtDelta) (change Change, lost bool) {
+// Update applies a delta of the user function of this node.
+func (e *Entity) Update(delta *crdtpb.CrdtDelta) Change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	part, lost := e.state.Apply(delta, replica.Writer{Node: e.node.id, Now: time.Now()})
-	e.encoded = nil
-	return Change{key: e.key, state: part.Encode()}, lost
+	part, differs := e.state.Apply(delta, replica.Writer{Node: e.node.id, Now: time.Now()})
+	if differs {
+		e.touch(part)
+	}
+	return Change{key: e.key, state: part.Encode()}
+}
+
+// touch notes what a state that is merged may have changed. The caller holds the lock.
+func (e *Entity) touch(merged *replica.State) {
+	if e.changed != nil {
+		e.touched.Add(merged)
+	}
 }
 
 // Delete deletes the entity.
@@ -84,7 +111,6 @@ func (e *Entity) Delete() Change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state.Merge(replica.Tombstone())
-	e.encoded = nil
 	return Change{key: e.key, state: e.state.Encode()}
 }
 
@@ -107,8 +133,9 @@ func (e *Entity) merge(encoded []byte) error {
 	e.mu.Lock()
 	var changed func()
 	if e.state.Merge(state) {
-		e.encoded, changed = nil, e.changed
+		changed = e.changed
 		e.changes++
+		e.touch(state)
 	}
 	e.mu.Unlock()
 	if changed != nil {
@@ -121,11 +148,15 @@ func (e *Entity) merge(encoded []byte) error {
 func (e *Entity) encode() []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.encoded == nil {
-		e.encoded = e.state.Encode()
-	}
-	return e.encoded
+	return e.state.Encode()
 }
 
-// empty is the hash of the state of an entity that nobody has written to.
-var empty = sumOf(replica.NewState().Encode())
+// digest returns the digest of the state.
+func (e *Entity) digest() replica.Digest {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state.Digest()
+}
+
+// empty is the digest of an entity that nobody has written to.
+var empty = replica.NewState().Digest()

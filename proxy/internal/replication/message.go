@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
 )
 
 // messageVersion is the first byte of every message.
@@ -37,7 +39,7 @@ type message struct {
 // A digest tells states apart.
 type digest struct {
 	key Key
-	sum sum
+	sum replica.Digest
 }
 
 func (m *message) encode() []byte {

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
 )
 
 // FuzzDecode checks that decoding never panics, and that what it accepts survives a
@@ -13,7 +15,7 @@ func FuzzDecode(f *testing.F) {
 		{op: opWrite, request: 300, key: Key{"cart", "u1"}, state: []byte{1, 2}},
 		{op: opAck, request: 1, key: Key{"", "u1"}},
 		{op: opDigest},
-		{op: opDigest, digests: []digest{{key: Key{"cart", "u1"}, sum: sum{1}}, {key: Key{"cart", "u2"}}}},
+		{op: opDigest, digests: []digest{{key: Key{"cart", "u1"}, sum: replica.Digest{1}}, {key: Key{"cart", "u2"}}}},
 	} {
 		f.Add(m.encode())
 	}

@@ -102,6 +102,11 @@ func (n *Node) peers() []string {
 	return n.member.Peers()
 }
 
+// cluster returns what the node knows of the cluster.
+func (n *Node) cluster() replica.Cluster {
+	return replica.Cluster{Self: n.id, Others: n.peers()}
+}
+
 // majority returns how many of the peers make a majority of the cluster, with this node.
 func majority(peers []string) int { return (len(peers) + 1) / 2 }
 

@@ -47,7 +47,7 @@ func value(node *replication.Node, key replication.Key) *crdtpb.CrdtDelta {
 // write changes an entity, and sends the change to everybody.
 func write(t *testing.T, node *replication.Node, key replication.Key, delta *crdtpb.CrdtDelta) {
 	t.Helper()
-	change, _ := node.Entity(key).Update(delta)
+	change := node.Entity(key).Update(delta)
 	require.Nil(t, node.Publish(change, crdtpb.CrdtWriteConsistency_LOCAL))
 }
 
@@ -139,7 +139,7 @@ func TestNode_RepeatsWrites(t *testing.T) {
 		nodes := join(t, 2, &cluster.Memory{Fault: func(from, _ string, _ []byte) cluster.Fault {
 			return cluster.Fault{Drop: from == "node-1" && sent.Add(1) < 4}
 		}})
-		change, _ := nodes[0].Entity(key).Update(counter(1))
+		change := nodes[0].Entity(key).Update(counter(1))
 		require.NoError(t, nodes[0].Publish(change, crdtpb.CrdtWriteConsistency_ALL)(t.Context()))
 		require.True(t, proto.Equal(counter(1), value(nodes[1], key)))
 	})
@@ -170,12 +170,67 @@ func TestNode_Alone(t *testing.T) {
 	node := join(t, 1, nil)[0]
 	e := node.Entity(key)
 	e.Read(t.Context())
-	change, _ := e.Update(&crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: true}}})
+	change := e.Update(&crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: true}}})
 	require.Nil(t, node.Publish(change, crdtpb.CrdtWriteConsistency_ALL))
 	node.Exchange()
 	// one voter.
 	want := &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: true, VotesFor: 1, TotalVoters: 1}}}
 	require.True(t, proto.Equal(want, value(node, key)))
+}
+
+// Section 5.9: only members of the cluster vote. Those that have left without taking back
+// their votes have none, and nobody has that of a former member.
+func TestNode_CountsTheVotesOfMembers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		vote := func(self bool, votes, voters int32) *crdtpb.CrdtDelta {
+			return &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: self, VotesFor: votes, TotalVoters: voters}}}
+		}
+		network := &cluster.Memory{}
+		nodes := join(t, 2, network)
+		gone, err := replication.NewNode(network, func(err error) { t.Error(err) })
+		require.NoError(t, err)
+		write(t, gone, key, vote(true, 0, 0))
+		write(t, nodes[0], key, vote(true, 0, 0))
+		synctest.Wait()
+		require.True(t, proto.Equal(vote(true, 2, 3), value(nodes[0], key)))
+		require.True(t, proto.Equal(vote(false, 2, 3), value(nodes[1], key)))
+		gone.Close()
+		require.True(t, proto.Equal(vote(true, 1, 2), value(nodes[0], key)))
+		require.True(t, proto.Equal(vote(false, 1, 2), value(nodes[1], key)))
+	})
+}
+
+// A user function that does not hold what the replica has is told of it when it is known that
+// something differs, and what is found at once is what a look at everything would find.
+func TestEntity_Tells(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		nodes := join(t, 2, &cluster.Memory{})
+		write(t, nodes[0], key, counter(1))
+		synctest.Wait()
+		e := nodes[0].Entity(key)
+		e.Watch(func() {})
+		held, _ := e.View()
+		require.False(t, e.Differs())
+		write(t, nodes[1], key, counter(5))
+		synctest.Wait()
+		require.True(t, e.Differs())
+		delta, changes, err := e.Tell(held)
+		require.NoError(t, err)
+		require.Equal(t, uint64(1), changes)
+		require.True(t, proto.Equal(counter(5), delta))
+		require.False(t, e.Differs())
+
+		require.NoError(t, held.Apply(counter(7))) // which does not count
+		e.Doubt()
+		_, _, err = e.Tell(held)
+		require.EqualError(t, err, "a GCounter has become smaller")
+		e.Watch(nil)
+		write(t, nodes[1], key, counter(1))
+		synctest.Wait()
+		require.False(t, e.Differs(), "nobody watches")
+	})
 }
 
 // What makes no sense is reported, and changes nothing.
