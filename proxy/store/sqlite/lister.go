@@ -1,0 +1,177 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/cloudstate-go/cloudstate/proxy/store"
+)
+
+// Types implements [store.Lister].
+func (r *Reader) Types(ctx context.Context) ([]string, error) {
+	// Each type is looked up in the index, so that it does not matter how much is stored.
+	rows, err := r.rows(ctx, `
+		WITH RECURSIVE
+			first (type) AS (
+				SELECT min(type) FROM events
+				UNION ALL
+				SELECT (SELECT min(type) FROM events WHERE type > first.type) FROM first WHERE type IS NOT NULL
+			),
+			second (type) AS (
+				SELECT min(type) FROM entity_values
+				UNION ALL
+				SELECT (SELECT min(type) FROM entity_values WHERE type > second.type) FROM second WHERE type IS NOT NULL
+			)
+		SELECT type FROM first WHERE type IS NOT NULL UNION SELECT type FROM second WHERE type IS NOT NULL ORDER BY type`)
+	types, err := scan(rows, err, func(rows *sql.Rows, typ *string) (int, error) {
+		return 0, rows.Scan(typ)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list types: %w", r.file.explain(err))
+	}
+	return types, nil
+}
+
+// scan reads the rows of a query whose error is err until they end, or their sizes add up to
+// a page.
+func scan[T any](rows *sql.Rows, err error, row func(*sql.Rows, *T) (size int, err error)) (_ []T, _ error) {
+	if err != nil {
+		return nil, err
+	}
+	var all []T
+	for size := 0; size < pageBytes && rows.Next(); {
+		var element T
+		n, err := row(rows, &element)
+		if err != nil {
+			return nil, errors.Join(err, rows.Close())
+		}
+		size += n
+		all = append(all, element)
+	}
+	return all, errors.Join(rows.Close(), rows.Err())
+}
+
+// Journals implements [store.Lister].
+func (r *Reader) Journals(ctx context.Context, typ, from string) iter.Seq2[store.JournalInfo, error] {
+	return paged(func(after *store.JournalInfo) ([]store.JournalInfo, error) {
+		if after != nil {
+			from = next(after.Key.ID)
+		}
+		// Each entity is looked up in the index, so that it does not matter how many events it has.
+		rows, err := r.rows(ctx, `
+			WITH RECURSIVE entities (entity) AS (
+				SELECT min(entity) FROM events WHERE type = ?1 AND entity >= ?2
+				UNION ALL
+				SELECT (SELECT min(entity) FROM events WHERE type = ?1 AND entity > entities.entity) FROM entities WHERE entity IS NOT NULL
+				LIMIT ?3
+			)
+			SELECT entities.entity, events.seq, events.time, coalesce(snapshots.seq, 0)
+			FROM entities
+			JOIN events ON events.type = ?1 AND events.entity = entities.entity
+				AND events.seq = (SELECT max(seq) FROM events WHERE type = ?1 AND entity = entities.entity)
+			LEFT JOIN snapshots ON snapshots.type = ?1 AND snapshots.entity = entities.entity
+			ORDER BY entities.entity`,
+			typ, from, pageRows)
+		infos, err := scan(rows, err, func(rows *sql.Rows, info *store.JournalInfo) (int, error) {
+			info.Key.Type = typ
+			return len(info.Key.ID), rows.Scan(&info.Key.ID, &info.Seq, (*millis)(&info.Updated), &info.Snapshot)
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list journals of %s: %w", typ, r.file.explain(err))
+		}
+		return infos, nil
+	})
+}
+
+// next returns the least id that is greater than another one.
+func next(id string) string {
+	return id + "\x00"
+}
+
+// millis is a time that is stored as Unix time in milliseconds.
+type millis time.Time
+
+// Scan implements [sql.Scanner].
+func (m *millis) Scan(value any) error {
+	n, isInt := value.(int64)
+	if !isInt {
+		return fmt.Errorf("the time is a %T, want an integer", value)
+	}
+	*m = millis(time.UnixMilli(n))
+	return nil
+}
+
+// ListValues implements [store.Lister].
+func (r *Reader) ListValues(ctx context.Context, typ, from string) iter.Seq2[store.ValueInfo, error] {
+	return paged(func(after *store.ValueInfo) ([]store.ValueInfo, error) {
+		if after != nil {
+			from = next(after.Key.ID)
+		}
+		rows, err := r.rows(ctx, `
+			SELECT entity, version, data IS NOT NULL, time FROM entity_values
+			WHERE type = ? AND entity >= ? ORDER BY entity LIMIT ?`,
+			typ, from, pageRows)
+		infos, err := scan(rows, err, func(rows *sql.Rows, info *store.ValueInfo) (int, error) {
+			info.Key.Type = typ
+			return len(info.Key.ID), rows.Scan(&info.Key.ID, &info.Version, &info.Exists, (*millis)(&info.Updated))
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list values of %s: %w", typ, r.file.explain(err))
+		}
+		return infos, nil
+	})
+}
+
+// Events implements [store.Lister].
+func (r *Reader) Events(ctx context.Context, key store.Key, from uint64) iter.Seq2[store.Event, error] {
+	return func(yield func(store.Event, error) bool) {
+		var head uint64
+		err := r.row(ctx, `SELECT coalesce(max(seq), 0) FROM events WHERE type = ? AND entity = ?`, []any{key.Type, key.ID}, &head)
+		if err != nil {
+			yield(store.Event{}, fmt.Errorf("list events of %v: %w", key, r.file.explain(err)))
+			return
+		}
+		r.events(ctx, key, max(from, 1), head)(yield)
+	}
+}
+
+// events returns the events of an entity from one number to another, both included.
+func (r *Reader) events(ctx context.Context, key store.Key, from, to uint64) iter.Seq2[store.Event, error] {
+	return paged(func(after *store.Event) ([]store.Event, error) {
+		want := from
+		if after != nil {
+			want = after.Seq + 1
+		}
+		if want > to {
+			return nil, nil
+		}
+		rows, err := r.rows(ctx, `
+			SELECT seq, time, data FROM events WHERE type = ? AND entity = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`,
+			key.Type, key.ID, want, to, pageRows)
+		events, err := scan(rows, err, func(rows *sql.Rows, event *store.Event) (int, error) {
+			err := rows.Scan(&event.Seq, (*millis)(&event.Time), &event.Data)
+			return len(event.Data), err
+		})
+		if err != nil {
+			return nil, r.file.explain(err)
+		}
+		for i, event := range events {
+			if event.Seq != want+uint64(i) {
+				return nil, r.missing(key, want+uint64(i))
+			}
+		}
+		if len(events) == 0 {
+			return nil, r.missing(key, want)
+		}
+		return events, nil
+	})
+}
+
+// missing says that an event is not where it should be.
+func (r *Reader) missing(key store.Key, seq uint64) error {
+	return r.file.explain(fmt.Errorf("the journal of %v has later events, but not %d: it has been tampered with; restore a backup", key, seq))
+}
