@@ -56,7 +56,7 @@ func failWith(commandID int64, description string) *protocol.ClientAction {
 	}}
 }
 
-// sideEffect returns a side effect on another service.
-func sideEffect(service, command string, m proto.Message, synchronous bool) *protocol.SideEffect {
-	return &protocol.SideEffect{ServiceName: service, CommandName: command, Payload: pack(m), Synchronous: synchronous}
+// sideEffect returns a call of another service, which the models have for that.
+func sideEffect(service string, m proto.Message, synchronous bool) *protocol.SideEffect {
+	return &protocol.SideEffect{ServiceName: service, CommandName: "Call", Payload: pack(m), Synchronous: synchronous}
 }

@@ -117,3 +117,8 @@ func TestRequireEqual_ShowsWhatDiffers(t *testing.T) {
 		})
 	}
 }
+
+func TestUserFunctionSuite_LeavesNothingOut(t *testing.T) {
+	t.Parallel()
+	require.Empty(t, userFunctionSuite.mistakes())
+}

@@ -2,7 +2,9 @@ package conformance
 
 import (
 	"context"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,10 +39,15 @@ func CheckUserFunction(ctx context.Context, target UserFunction) *Report {
 	return userFunctionSuite.check(ctx, newUserFunction(target))
 }
 
-var userFunctionSuite = newSuite(ofUserFunction, userFunctionNotApplicable, discoveryChecks)
+var userFunctionSuite = newSuite(ofUserFunction, userFunctionNotApplicable,
+	discoveryChecks, streamChecks, eventSourcedChecks, valueEntityChecks, actionChecks,
+	crdtStateChecks, crdtWatchChecks, crdtCounterChecks, crdtSetChecks, crdtRegisterChecks, crdtMapChecks, eventingChecks)
 
 // userFunctionNotApplicable says what cannot be seen with the models.
-var userFunctionNotApplicable = map[string]string{}
+var userFunctionNotApplicable = map[string]string{
+	"P-032": "no request makes a handler of the models throw",
+	"P-047": "the models have no entity with such a setting",
+}
 
 // A userFunction is what the checks of this half work with.
 type userFunction struct {
@@ -48,6 +55,8 @@ type userFunction struct {
 
 	discovered sync.Mutex
 	spec       *protocol.EntitySpec
+
+	ids atomic.Int64 // that were given out
 }
 
 func newUserFunction(target UserFunction) *userFunction {
@@ -97,4 +106,9 @@ func (u *userFunction) need(t *trial, service string) {
 	if u.find(t, service) == nil {
 		t.NotApplicablef("the user function does not serve the model %s", service)
 	}
+}
+
+// newID returns an entity id that no other check uses.
+func (u *userFunction) newID(prefix string) string {
+	return fmt.Sprintf("%s-%d", prefix, u.ids.Add(1))
 }
