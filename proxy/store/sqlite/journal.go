@@ -16,10 +16,7 @@ func (s *Store) Append(ctx context.Context, a store.Append) (store.Head, error) 
 		return store.Head{}, err
 	}
 	o := &appending{Append: a}
-	o.Events = make([][]byte, len(a.Events))
-	for i, event := range a.Events {
-		o.Events[i] = clone(event)
-	}
+	o.Events = cloneAll(a.Events)
 	if a.Snapshot != nil {
 		o.Snapshot = clone(a.Snapshot)
 	}
@@ -35,6 +32,14 @@ func (s *Store) Append(ctx context.Context, a store.Append) (store.Head, error) 
 // clone copies bytes, and never returns nil, which would become NULL.
 func clone(data []byte) []byte {
 	return append([]byte{}, data...)
+}
+
+func cloneAll(all [][]byte) [][]byte {
+	clones := make([][]byte, len(all))
+	for i, data := range all {
+		clones[i] = clone(data)
+	}
+	return clones
 }
 
 // An appending is an append under way.
@@ -70,6 +75,7 @@ func (o *appending) run(ctx context.Context, w *writer) error {
 			return o.refuse(ctx, w)
 		}
 	}
+	w.changes(log{name: o.Key.Type})
 	o.head.Seq = o.Expected.Seq + uint64(len(o.Events))
 	if o.Snapshot == nil {
 		return nil

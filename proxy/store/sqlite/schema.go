@@ -62,6 +62,54 @@ var steps = []string{
 		data BLOB    NOT NULL -- cloudstate.EntitySpec
 	);
 	`,
+	`
+	-- The events of a type in the order of their ids.
+	CREATE INDEX events_of_type ON events (type);
+
+	-- What has been published to topics.
+	CREATE TABLE messages (
+		id    INTEGER PRIMARY KEY AUTOINCREMENT, -- grows from message to message, over all topics
+		topic TEXT    NOT NULL,
+		time  INTEGER NOT NULL,
+		data  BLOB    NOT NULL
+	);
+	CREATE INDEX messages_of_topic ON messages (topic);
+
+	-- How far consumers have come.
+	CREATE TABLE positions (
+		kind     TEXT    NOT NULL, -- event_log or topic
+		source   TEXT    NOT NULL, -- the persistence id, or the topic
+		service  TEXT    NOT NULL,
+		"group"  TEXT    NOT NULL,
+		time     INTEGER NOT NULL,
+		last     INTEGER NOT NULL, -- the id of the last event or message that has been dealt with
+		attempts INTEGER NOT NULL, -- how often the one after that has failed
+		PRIMARY KEY (kind, source, service, "group")
+	);
+
+	-- What consumers have given up.
+	CREATE TABLE dead_letters (
+		id       INTEGER PRIMARY KEY AUTOINCREMENT,
+		kind     TEXT    NOT NULL,
+		source   TEXT    NOT NULL,
+		service  TEXT    NOT NULL,
+		"group"  TEXT    NOT NULL,
+		time     INTEGER NOT NULL,
+		attempts INTEGER NOT NULL,
+		reason   TEXT    NOT NULL,
+		data     BLOB    NOT NULL
+	);
+
+	-- The CRDTs of the proxy: an entity is what its parts add up to.
+	CREATE TABLE crdt_parts (
+		id     INTEGER PRIMARY KEY AUTOINCREMENT, -- so that who reads in its order misses nothing that is replaced
+		type   TEXT    NOT NULL,
+		entity TEXT    NOT NULL,
+		time   INTEGER NOT NULL,
+		data   BLOB    NOT NULL
+	);
+	CREATE INDEX parts_of_entity ON crdt_parts (type, entity);
+	`,
 }
 
 // prepare makes sure that the file is ours, brings it to the form that steps lead to, and

@@ -12,6 +12,10 @@ import (
 var (
 	_ store.Journal     = (*Store)(nil)
 	_ store.Values      = (*Store)(nil)
+	_ store.EventLog    = (*Store)(nil)
+	_ store.Topics      = (*Store)(nil)
+	_ store.Consumers   = (*Store)(nil)
+	_ store.Replicas    = (*Store)(nil)
 	_ store.Lister      = (*Store)(nil)
 	_ store.Descriptors = (*Store)(nil)
 )

@@ -38,6 +38,32 @@ func TestStore_KeepsThePromisesOfValues(t *testing.T) {
 	storetest.RunValues(t, "sqlite", func(*testing.T) store.Values { return s })
 }
 
+func TestStore_KeepsThePromisesOfAnEventLog(t *testing.T) {
+	t.Parallel()
+	s := openNew(t)
+	storetest.RunEventLog(t, "sqlite", func(*testing.T) storetest.LoggedJournal { return s })
+}
+
+func TestStore_KeepsThePromisesOfTopics(t *testing.T) {
+	t.Parallel()
+	s := openNew(t)
+	storetest.RunTopics(t, "sqlite", func(*testing.T) store.Topics { return s })
+}
+
+func TestStore_KeepsThePromisesOfConsumers(t *testing.T) {
+	t.Parallel()
+	s := openNew(t)
+	storetest.RunConsumers(t, "sqlite", func(*testing.T) store.Consumers { return s })
+}
+
+func TestStore_KeepsThePromisesOfReplicas(t *testing.T) {
+	t.Parallel()
+	storetest.RunReplicas(t, "sqlite", func(t *testing.T) store.Replicas {
+		t.Helper()
+		return openNew(t)
+	})
+}
+
 func TestStore_ListsWhatItHas(t *testing.T) {
 	t.Parallel()
 	s := openNew(t)

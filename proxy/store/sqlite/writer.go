@@ -18,6 +18,9 @@ type writer struct {
 	file file
 	db   *sql.DB
 	conn *sql.Conn
+
+	changed  []log // by the transaction that is under way
+	watchers watchers
 }
 
 // An operation is a request to the writer, which keeps its answer. It is asked for once,
@@ -58,6 +61,8 @@ func (w *writer) close() error {
 
 // commit does a batch of operations in one transaction. It is what the committer calls.
 func (w *writer) commit(ctx context.Context, batch []operation) error {
+	w.changed = w.changed[:0]
+	defer func() { w.watchers.notify(w.changed) }() // after a failure, too: it may be unknown
 	return w.transaction(ctx, func() error {
 		for _, o := range batch {
 			if err := o.run(ctx, w); err != nil {
@@ -91,6 +96,11 @@ func (w *writer) transaction(ctx context.Context, do func() error) error {
 // this an error.
 func (w *writer) rollback(ctx context.Context) {
 	_, _ = w.exec(ctx, `ROLLBACK`)
+}
+
+// changes says that the transaction that is under way adds to a log.
+func (w *writer) changes(l log) {
+	w.changed = append(w.changed, l)
 }
 
 // settle makes an answer final that says what is stored, once the transaction that it is
