@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/cloudstate-go/cloudstate/proxy/cluster"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/meter"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
 )
@@ -88,6 +91,11 @@ type Proxy struct {
 	// cannot be read. It is called concurrently, and must return soon. Nil means nobody
 	// listens.
 	OnFault func(Fault)
+
+	// Observe is called once for each service of the user function when it has been
+	// discovered. What it returns is called with what happens to the components of the
+	// service, for metrics; nil if nobody wants to know. Nil means nobody listens.
+	Observe func(observe.Service) observe.Observer
 
 	once    sync.Once
 	ready   chan struct{}
@@ -282,6 +290,24 @@ func (p *Proxy) logger() *slog.Logger {
 func (p *Proxy) fault(fault Fault) {
 	if p.OnFault != nil {
 		p.OnFault(fault)
+	}
+}
+
+// observe lets the services of the user function be observed.
+func (p *Proxy) observe(discovered *spec.Spec) {
+	if p.Observe == nil {
+		return
+	}
+	kinds := map[string]observe.Kind{
+		spec.EventSourced: observe.EventSourced,
+		spec.ValueEntity:  observe.ValueEntity,
+		spec.CRDT:         observe.CRDT,
+		spec.Action:       observe.Action,
+	}
+	for _, service := range discovered.Services {
+		service.Meter = meter.Meter(p.Observe(observe.Service{
+			Kind: kinds[service.EntityType], Name: service.Name, PersistenceID: service.PersistenceID,
+		}))
 	}
 }
 

@@ -117,6 +117,7 @@ func (s *session) open(work, life context.Context) error {
 		}
 		return fmt.Errorf("proxy: %w", err)
 	}
+	s.proxy.observe(discovered)
 	node, err := replication.NewNode(s.proxy.Cluster, s.garbled)
 	if err != nil {
 		return fmt.Errorf("proxy: %w", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 )
 
 // A Config is what actions need. All fields are required.
@@ -63,6 +64,25 @@ func (a *Actions) Close() {
 // call, when respond returns an error, or when the context ends; the call has ended then
 // in any case.
 func (a *Actions) Handle(ctx context.Context, command *routing.Command, respond func(*routing.Response) error) error {
+	meter := command.Method.Service.Meter
+	if meter == nil {
+		return a.handle(ctx, command, respond)
+	}
+	start, failed := meter.Start(), false
+	meter.Count(observe.CommandReceived)
+	err := a.handle(ctx, command, func(response *routing.Response) error {
+		failed = failed || response.Action.GetFailure() != nil
+		return respond(response)
+	})
+	if failed || err != nil {
+		meter.Count(observe.CommandFailed)
+	}
+	meter.Time(observe.CommandCompleted, start)
+	return err
+}
+
+// handle is Handle without the meter.
+func (a *Actions) handle(ctx context.Context, command *routing.Command, respond func(*routing.Response) error) error {
 	detached := ctx.Done() == nil
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

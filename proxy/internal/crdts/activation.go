@@ -15,6 +15,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 )
 
 // An activation is a stream to the user function. It belongs to the goroutine of its
@@ -125,7 +126,7 @@ func (a *activation) init() {
 // command sends a command.
 func (a *activation) command(c *relay.Call) {
 	a.lastCommand++
-	c.ID = a.lastCommand
+	c.ID, c.Sent = a.lastCommand, c.Meter().Start()
 	a.sent[c.ID] = c
 	message := &protocol.Command{
 		EntityId: a.runner.ID,
@@ -263,6 +264,7 @@ func (a *activation) crash(at *relay.Call, cause error) {
 	if a.ctx.Err() != nil { // everything is
 		answer = relay.Stopping()
 	} else {
+		a.runner.Service.Meter.Count(observe.Failed)
 		a.runner.entities.config.Tell(a.ctx, a.runner.Fault(at, cause))
 	}
 	a.cancel()

@@ -14,6 +14,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 )
 
 // message handles a message of the user function.
@@ -66,6 +67,7 @@ func (a *activation) reply(reply *crdtpb.CrdtReply) {
 		action = nil
 	}
 	delete(a.sent, id)
+	c.Meter().Time(observe.CommandProcessed, c.Sent)
 	a.change(id, c, action, func() {
 		response := &routing.Response{Action: reply.GetClientAction(), SideEffects: reply.GetSideEffects()}
 		if reply.GetStreamed() && !a.ended {

@@ -11,6 +11,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 )
 
 // A runner runs one entity, one activation after the other. All but its inbox and settled
@@ -67,6 +68,9 @@ func (r *runner) activate(ctx context.Context) {
 		r.answerWaiting(deleted())
 		return
 	}
+	meter := r.Service.Meter
+	meter.Count(observe.Activated)
+	defer meter.Time(observe.Passivated, meter.Start())
 	a, err := r.open(ctx)
 	if err != nil {
 		r.unopened(ctx, err)
@@ -84,6 +88,7 @@ func (r *runner) activate(ctx context.Context) {
 func (r *runner) unopened(ctx context.Context, err error) {
 	answer := status.Error(codes.Unavailable, terminating)
 	if ctx.Err() == nil {
+		r.Service.Meter.Count(observe.Failed)
 		r.entities.config.Report(ctx, r.Fault(nil, err))
 	} else {
 		answer = relay.Stopping()

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 )
 
 // texts are what clients see when an activation dies (protocol section 3.1).
@@ -90,6 +91,7 @@ func (o output) goodbye() bool {
 // Commands that arrive from now on wait for the next activation.
 func (r *runner) crash(ctx context.Context, current *relay.Call, how *crash) {
 	if ctx.Err() == nil {
+		r.Service.Meter.Count(observe.Failed)
 		r.report(ctx, current, how.cause)
 	} else {
 		how = &crash{current: relay.Stopping(), queued: relay.Stopping()}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/proto"
@@ -11,6 +12,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
@@ -104,6 +106,7 @@ func (s *eventSourcedStream) append(ctx context.Context, reply *eventsourcedpb.E
 		}
 		request.Snapshot = data
 	}
+	start := s.Service.Meter.Start()
 	head, err := s.journal.Append(ctx, request)
 	if errors.Is(err, store.ErrUnknown) {
 		head, err = resolve(ctx, err, func() (store.Head, bool, error) {
@@ -114,5 +117,19 @@ func (s *eventSourcedStream) append(ctx context.Context, reply *eventsourcedpb.E
 		return fmt.Errorf("store %d events: %w", len(request.Events), err)
 	}
 	s.head = head
+	s.persisted(request, start)
 	return nil
+}
+
+// persisted tells the meter what has been stored.
+func (s *eventSourcedStream) persisted(request store.Append, start time.Time) {
+	size := 0
+	for _, event := range request.Events {
+		size += len(event)
+	}
+	s.Service.Meter.Time(observe.Persisted, start)
+	s.Service.Meter.Size(observe.PersistedEvents, len(request.Events), size)
+	if request.Snapshot != nil {
+		s.Service.Meter.Size(observe.PersistedSnapshots, 1, len(request.Snapshot))
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 )
 
 // A queue holds the commands of an entity that wait for their turn. It has no limit.
@@ -16,6 +17,7 @@ type queue struct {
 
 	mu        sync.Mutex
 	waiting   []*relay.Call
+	busy      bool          // with a command that does not wait any more
 	abandoned int           // how many of them nobody waits for
 	ended     chan struct{} // closed when the entity has left memory
 	sealed    bool
@@ -61,8 +63,19 @@ func (q *queue) seal() <-chan struct{} {
 func (q *queue) push(c *relay.Call) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.busy || len(q.waiting) > 0 {
+		c.Stashed = c.Meter().Start()
+		c.Meter().Count(observe.CommandStashed)
+	}
 	q.waiting = append(q.waiting, c)
 	q.signal()
+}
+
+// unstash tells the meter that a command does not wait any more.
+func unstash(c *relay.Call) {
+	if !c.Stashed.IsZero() {
+		c.Meter().Time(observe.CommandUnstashed, c.Stashed)
+	}
 }
 
 // Left implements [relay.Host]. It removes commands that nobody waits for now and then,
@@ -77,6 +90,7 @@ func (q *queue) Left(*relay.Call) {
 	kept, rest := q.waiting[:0], 0
 	for i, c := range q.waiting {
 		if c.Abandoned() {
+			unstash(c)
 			continue
 		}
 		if i < q.rest {
@@ -93,6 +107,7 @@ func (q *queue) Left(*relay.Call) {
 func (q *queue) pop() (c *relay.Call, last bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.busy = false
 	if q.sealed && q.rest == 0 {
 		return nil, true
 	}
@@ -103,6 +118,8 @@ func (q *queue) pop() (c *relay.Call, last bool) {
 	q.waiting[0] = nil // for the garbage collector
 	q.waiting = q.waiting[1:]
 	q.rest--
+	q.busy = true
+	unstash(c)
 	return c, false
 }
 
@@ -111,7 +128,10 @@ func (q *queue) drain() []*relay.Call {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	waiting := q.waiting
-	q.waiting, q.rest, q.abandoned = nil, 0, 0
+	q.waiting, q.rest, q.abandoned, q.busy = nil, 0, 0, false
+	for _, c := range waiting {
+		unstash(c)
+	}
 	return waiting
 }
 

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
@@ -17,7 +18,13 @@ type replay struct {
 	stream *eventSourcedStream
 	inited bool
 	seq    uint64 // of the last record
-	unsent error  // why a message could not be sent
+	loaded loaded
+	unsent error // why a message could not be sent
+}
+
+// loaded is what a replay has read, for the meter.
+type loaded struct {
+	events, eventBytes, snapshots, snapshotBytes int
 }
 
 // recover sends the journal of the entity.
@@ -27,6 +34,8 @@ func (s *eventSourcedStream) recover(ctx context.Context) error {
 	if err == nil && !replay.inited {
 		err = replay.init(nil)
 	}
+	s.Service.Meter.Size(observe.LoadedSnapshots, replay.loaded.snapshots, replay.loaded.snapshotBytes)
+	s.Service.Meter.Size(observe.LoadedEvents, replay.loaded.events, replay.loaded.eventBytes)
 	switch {
 	case replay.unsent != nil:
 		return sendError{replay.unsent}
@@ -52,6 +61,8 @@ func (r *replay) record(record store.Record) error {
 			return fmt.Errorf("the snapshot at %d comes after other records", record.Seq)
 		}
 		r.seq = record.Seq
+		r.loaded.snapshots++
+		r.loaded.snapshotBytes += len(record.Data)
 		return r.init(&eventsourcedpb.EventSourcedSnapshot{SnapshotSequence: seq, Snapshot: payload})
 	}
 	if record.Seq != r.seq+1 {
@@ -63,6 +74,8 @@ func (r *replay) record(record store.Record) error {
 		}
 	}
 	r.seq = record.Seq
+	r.loaded.events++
+	r.loaded.eventBytes += len(record.Data)
 	return r.send(&eventsourcedpb.EventSourcedStreamIn{Message: &eventsourcedpb.EventSourcedStreamIn_Event{
 		Event: &eventsourcedpb.EventSourcedEvent{Sequence: seq, Payload: payload},
 	}})

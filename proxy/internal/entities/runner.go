@@ -7,6 +7,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/relay"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 )
 
 // crashLimit is how long the user function may take to end the stream of an activation that
@@ -43,6 +44,9 @@ func (r *runner) activate(ctx context.Context) bool {
 	if r.entities.closing() {
 		r.queue.seal() // nothing comes after what waits now
 	}
+	meter := r.Service.Meter
+	meter.Count(observe.Activated)
+	defer meter.Time(observe.Passivated, meter.Start())
 	a, crash := r.open(ctx)
 	if crash != nil {
 		r.crash(ctx, nil, crash)
@@ -63,10 +67,12 @@ func (r *runner) activate(ctx context.Context) bool {
 // restarted, or has to leave memory. It returns whether the entity must be restarted,
 // and whether it did not crash.
 func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool) {
+	start := r.Service.Meter.Start()
 	if crash := a.recover(ctx); crash != nil {
 		r.crash(ctx, nil, crash)
 		return false, false
 	}
+	r.Service.Meter.Time(observe.Recovered, start)
 	timeout := r.PassivationTimeout(r.entities.config.PassivationTimeout)
 	idle := time.NewTimer(timeout)
 	defer idle.Stop()
@@ -105,6 +111,7 @@ func (r *runner) serve(ctx context.Context, a *activation) (restart, clean bool)
 // the command. It returns whether the entity must be restarted.
 func (r *runner) execute(ctx context.Context, a *activation, c *relay.Call) (bool, *crash) {
 	a.lastCommand++
+	start := c.Meter().Start()
 	if err := a.stream.command(r.command(a.lastCommand, c.Command)); err != nil {
 		return false, a.why(err)
 	}
@@ -113,6 +120,7 @@ func (r *runner) execute(ctx context.Context, a *activation, c *relay.Call) (boo
 	if answer == nil || answer.command != a.lastCommand {
 		return false, out.crash(a.texts, a.lastCommand)
 	}
+	c.Meter().Time(observe.CommandProcessed, start)
 	if answer.violation != nil {
 		r.report(ctx, c, answer.violation)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
@@ -70,6 +71,7 @@ func (s *valueStream) recover(ctx context.Context) error {
 		if err := (proto.UnmarshalOptions{}).Unmarshal(stored.Data, state.GetValue()); err != nil {
 			return fmt.Errorf("load the value of %v: it is not an encoded google.protobuf.Any: %w", s.key(), err)
 		}
+		s.Service.Meter.Size(observe.LoadedValues, 1, len(stored.Data))
 	}
 	s.version = stored.Version
 	err = s.Send(&valueentitypb.ValueEntityStreamIn{Message: &valueentitypb.ValueEntityStreamIn_Init{
@@ -114,8 +116,9 @@ func (s *valueStream) answer(reply *valueentitypb.ValueEntityReply) *answer {
 
 // apply stores a new value, or deletes the one that there is.
 func (s *valueStream) apply(ctx context.Context, action *valueentitypb.ValueEntityAction) error {
+	start := s.Service.Meter.Start()
 	w := store.Write{Key: s.key(), Expected: s.version, OpID: store.OpID(uuid.New())}
-	version, err := s.write(ctx, w, action)
+	version, size, err := s.write(ctx, w, action)
 	if errors.Is(err, store.ErrUnknown) {
 		version, err = resolve(ctx, err, func() (store.Version, bool, error) { return s.values.ResolveWrite(ctx, w) })
 	}
@@ -123,22 +126,30 @@ func (s *valueStream) apply(ctx context.Context, action *valueentitypb.ValueEnti
 		return fmt.Errorf("store the state: %w", err)
 	}
 	s.version = version
+	s.Service.Meter.Time(observe.Persisted, start)
+	if action.GetDelete() != nil {
+		s.Service.Meter.Count(observe.DeletedValues)
+	} else {
+		s.Service.Meter.Size(observe.PersistedValues, 1, size)
+	}
 	return nil
 }
 
-// write asks the store once.
-func (s *valueStream) write(ctx context.Context, w store.Write, action *valueentitypb.ValueEntityAction) (store.Version, error) {
+// write asks the store once. It returns how many bytes it has stored, too.
+func (s *valueStream) write(ctx context.Context, w store.Write, action *valueentitypb.ValueEntityAction) (store.Version, int, error) {
 	update, isUpdate := action.GetAction().(*valueentitypb.ValueEntityAction_Update)
 	if !isUpdate {
-		return s.values.Delete(ctx, w)
+		version, err := s.values.Delete(ctx, w)
+		return version, 0, err
 	}
 	value := update.Update.GetValue()
 	if value == nil {
-		return 0, errors.New("the reply has an update without a value, want one; to remove the state, send a delete")
+		return 0, 0, errors.New("the reply has an update without a value, want one; to remove the state, send a delete")
 	}
 	data, err := proto.Marshal(value)
 	if err != nil {
-		return 0, fmt.Errorf("encode the value: %w", err)
+		return 0, 0, fmt.Errorf("encode the value: %w", err)
 	}
-	return s.values.Put(ctx, w, data)
+	version, err := s.values.Put(ctx, w, data)
+	return version, len(data), err
 }

@@ -2,12 +2,15 @@ package relay
 
 import (
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/cloudstate-go/cloudstate/proxy/internal/meter"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
+	"github.com/cloudstate-go/cloudstate/proxy/observe"
 )
 
 // A Call is a command on its way, and the meeting point of two goroutines: the host delivers
@@ -17,9 +20,15 @@ type Call struct {
 	To Entity
 	// Command is what it has to do.
 	Command *routing.Command
-	// ID is the number of the command in the activation that it was sent to. It belongs to the
-	// host.
-	ID int64
+	// ID is the number of the command in the activation that it was sent to, Stashed is when it
+	// had to wait for others, and Sent is when it was sent; the latter are the business of the
+	// meter, and zero without one. They belong to the host.
+	ID            int64
+	Stashed, Sent time.Time
+
+	// For the meter; they belong to the caller.
+	received          time.Time
+	failed, completed bool
 
 	buffer int                     // how many bytes may wait
 	late   func(*routing.Response) // gets responses after the caller has left; does not block
@@ -56,7 +65,24 @@ func sizeOf(response *routing.Response) int {
 func newCall(to Entity, command *routing.Command, buffer int, late func(*routing.Response)) *Call {
 	c := &Call{To: to, Command: command, buffer: buffer, late: late, ready: make(chan struct{}, 1)}
 	c.waiting = c.one[:0]
+	c.received = c.Meter().Start()
+	c.Meter().Count(observe.CommandReceived)
 	return c
+}
+
+// Meter measures what happens to the call.
+func (c *Call) Meter() meter.Meter { return c.To.Service.Meter }
+
+// complete tells the meter that the call has an outcome, once.
+func (c *Call) complete(failed bool) {
+	if c.completed {
+		return
+	}
+	c.completed = true
+	if failed || c.failed {
+		c.Meter().Count(observe.CommandFailed)
+	}
+	c.Meter().Time(observe.CommandCompleted, c.received)
 }
 
 // Streamed says whether the call may have more than one response.
@@ -135,11 +161,13 @@ func (c *Call) take() (response *routing.Response, ended bool, err error) {
 		first := c.waiting[0]
 		c.waiting[0] = sized{} // for the garbage collector
 		response, c.waiting, c.size = first.response, c.waiting[1:], c.size-first.size
+		c.failed = c.failed || response.Action.GetFailure() != nil
 	}
 	if len(c.waiting) > 0 || !c.ended {
 		return response, false, nil
 	}
 	c.left = true
+	c.complete(c.err != nil)
 	return response, true, c.err
 }
 

@@ -80,6 +80,7 @@ func (r *Relay) Start(ctx context.Context, command *routing.Command) func(respon
 	call := newCall(Entity{Service: command.Method.Service, ID: id}, command, r.Buffer, func(response *routing.Response) { r.Complete(ctx, command, response) })
 	host := r.Submit(call)
 	if host == nil {
+		call.complete(true)
 		return refused(Stopping())
 	}
 	return func(respond func(*routing.Response) error) error { return r.wait(ctx, call, host, respond) }
@@ -91,6 +92,7 @@ func refused(err error) func(func(*routing.Response) error) error {
 
 // wait passes responses on until the call has ended, or its caller has left.
 func (r *Relay) wait(ctx context.Context, call *Call, host Host, respond func(*routing.Response) error) error {
+	defer call.complete(true) // if it has not been completed in another way
 	if call.Command.Follows() && !call.Streamed() {
 		ctx = context.WithoutCancel(ctx)
 	}

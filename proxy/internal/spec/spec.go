@@ -2,7 +2,8 @@
 // services and methods that a proxy routes by (protocol section 2).
 //
 // [Discover] asks a user function until it answers; [New] checks an answer. Both
-// return a [Spec], which never changes and may be used by any number of goroutines.
+// return a [Spec], which never changes, but for its meters before it is used, and may be used
+// by any number of goroutines.
 package spec
 
 import (
@@ -13,9 +14,10 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/httprule"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/meter"
 )
 
-// A Spec is a validated user function. It does not change.
+// A Spec is a validated user function.
 type Spec struct {
 	// Info is what the user function says of itself. Never nil.
 	Info *protocol.ServiceInfo
@@ -54,6 +56,8 @@ type Service struct {
 	PassivationTimeout time.Duration
 	// Methods are the methods in order of declaration.
 	Methods []*Method
+	// Meter measures what its components do. It is set before they do anything.
+	Meter meter.Meter
 
 	methods map[string]*Method
 }
