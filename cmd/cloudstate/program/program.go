@@ -53,7 +53,7 @@ func Run(ctx context.Context, env Environment) int {
 	if env.Stderr == nil {
 		env.Stderr = io.Discard
 	}
-	root := newRoot(env) //nolint:contextcheck // commands get it from ExecuteContextC
+	root := newRoot(env)                          //nolint:contextcheck // commands get it from ExecuteContextC
 	root.SetArgs(append([]string{}, env.Args...)) // not nil, which means os.Args
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
