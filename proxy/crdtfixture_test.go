@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -43,13 +44,27 @@ func (f *fixture) askCRDT(id string) *call {
 // openCRDT lets a CRDT entity answer its first command, and returns its stream.
 func (f *fixture) openCRDT(id string, action *crdtpb.CrdtStateAction) *scripted.CRDTStream {
 	f.t.Helper()
+	stream, _ := f.beginCRDT(id, action)
+	return stream
+}
+
+// openCRDTWith is openCRDT for an entity that must have a state.
+func (f *fixture) openCRDTWith(id string, state *crdtpb.CrdtDelta, action *crdtpb.CrdtStateAction) *scripted.CRDTStream {
+	f.t.Helper()
+	stream, got := f.beginCRDT(id, action)
+	require.True(f.t, proto.Equal(state, got), "want %v, got %v", state, got)
+	return stream
+}
+
+func (f *fixture) beginCRDT(id string, action *crdtpb.CrdtStateAction) (*scripted.CRDTStream, *crdtpb.CrdtDelta) {
+	f.t.Helper()
 	c := f.askCRDT(id)
 	stream := f.AcceptCRDT()
-	stream.RequireInit(id)
+	state := stream.RequireInit(id)
 	stream.RequireCommand(1, "Ask")
 	stream.Reply(1, scripted.Answer("hello"), action)
 	c.requireAnswer("hello")
-	return stream
+	return stream, state
 }
 
 // counted returns the state action of a counter.

@@ -46,6 +46,15 @@ type Proxy struct {
 	// is: a store that is both is set in both fields. It is not closed by the proxy.
 	Values store.Values
 
+	// Replicas keeps CRDT entities when the proxy stops. They are read when it starts, and a
+	// change is kept before its command is answered. It must not be that of another proxy,
+	// and is not closed by this one. Nil means that they are lost with the last proxy of the
+	// cluster, as they are with the reference proxy.
+	//
+	// A proxy that starts again is another node: it has its CRDTs, but votes as if it never
+	// had, because the streams of its clients ended with its former life.
+	Replicas store.Replicas
+
 	// Cluster connects the proxy with others, which replicate CRDT entities among each
 	// other. It is joined once the user function has been discovered, and left when the
 	// proxy stops. Nil means that there are no others.

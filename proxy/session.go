@@ -118,8 +118,14 @@ func (s *session) open(work, life context.Context) error {
 		return fmt.Errorf("proxy: %w", err)
 	}
 	s.proxy.observe(discovered)
-	node, err := replication.NewNode(s.proxy.Cluster, s.garbled)
-	if err != nil {
+	node := replication.NewNode(life, replication.Config{
+		Transport: s.proxy.Cluster,
+		Replicas:  s.proxy.Replicas,
+		Warn:      s.garbled,
+		Fault:     func(err error) { s.reporter.Report(life, routing.Fault{Err: err}) },
+	})
+	if err := node.Join(work); err != nil {
+		node.Close()
 		return fmt.Errorf("proxy: %w", err)
 	}
 	router := routing.New(discovered, s.reporter)

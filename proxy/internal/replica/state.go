@@ -33,6 +33,12 @@ func (s *State) Deleted() bool { return s.deleted }
 // Exists reports whether there is a CRDT.
 func (s *State) Exists() bool { return !s.deleted && s.root.kind() != 0 }
 
+// IsPart reports whether the state is a part of one, of what a few writes have changed.
+func (s *State) IsPart() bool { return s.part }
+
+// Knows reports whether a node of that name has contributed to the state.
+func (s *State) Knows(node string) bool { return s.changes.next(node) > 1 || s.context.next(node) > 1 }
+
 // Clone returns a copy that shares nothing with the state.
 func (s *State) Clone() *State {
 	return &State{changes: s.changes.clone(), context: s.context.clone(), root: s.root.clone(), part: s.part, deleted: s.deleted}

@@ -20,6 +20,7 @@ type Entity struct {
 	changes uint64          // by other nodes
 	changed func()          // may be nil
 	touched replica.Touched // since the user function was told; nothing if nobody watches
+	kept    kept
 }
 
 // Watch lets changed be called after other nodes have changed the replica, possibly
@@ -84,8 +85,9 @@ func (e *Entity) Changes() uint64 {
 
 // A Change is a write to a replica that other nodes have to get.
 type Change struct {
-	key   Key
-	state []byte
+	entity *Entity
+	state  []byte // the part that has changed, or all
+	all    bool
 }
 
 // Update applies a delta of the user function of this node.
@@ -96,7 +98,7 @@ func (e *Entity) Update(delta *crdtpb.CrdtDelta) Change {
 	if differs {
 		e.touch(part)
 	}
-	return Change{key: e.key, state: part.Encode()}
+	return Change{entity: e, state: part.Encode()}
 }
 
 // touch notes what a state that is merged may have changed. The caller holds the lock.
@@ -111,7 +113,7 @@ func (e *Entity) Delete() Change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state.Merge(replica.Tombstone())
-	return Change{key: e.key, state: e.state.Encode()}
+	return Change{entity: e, state: e.state.Encode(), all: true}
 }
 
 // Read asks other nodes for the entity, until a majority of the cluster is known to have
@@ -124,7 +126,7 @@ func (e *Entity) Read(ctx context.Context) {
 	_ = e.node.ask(ctx, &message{op: opRead, key: e.key}, peers, majority(peers))
 }
 
-// merge merges an encoded state.
+// merge merges an encoded state, and has it kept.
 func (e *Entity) merge(encoded []byte) error {
 	state, err := replica.Decode(encoded)
 	if err != nil {
@@ -136,6 +138,7 @@ func (e *Entity) merge(encoded []byte) error {
 		changed = e.changed
 		e.changes++
 		e.touch(state)
+		e.keep(Change{entity: e, state: encoded, all: !state.IsPart()}, nil)
 	}
 	e.mu.Unlock()
 	if changed != nil {

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
 // messageVersion is the first byte of every message.
@@ -25,7 +26,7 @@ const (
 )
 
 // A Key names an entity: its namespace, and its id.
-type Key struct{ Type, ID string }
+type Key = store.Key
 
 // A message is what nodes send each other.
 type message struct {

@@ -12,10 +12,10 @@ import (
 // round trip.
 func FuzzDecode(f *testing.F) {
 	for _, m := range []*message{
-		{op: opWrite, request: 300, key: Key{"cart", "u1"}, state: []byte{1, 2}},
-		{op: opAck, request: 1, key: Key{"", "u1"}},
+		{op: opWrite, request: 300, key: Key{Type: "cart", ID: "u1"}, state: []byte{1, 2}},
+		{op: opAck, request: 1, key: Key{Type: "", ID: "u1"}},
 		{op: opDigest},
-		{op: opDigest, digests: []digest{{key: Key{"cart", "u1"}, sum: replica.Digest{1}}, {key: Key{"cart", "u2"}}}},
+		{op: opDigest, digests: []digest{{key: Key{Type: "cart", ID: "u1"}, sum: replica.Digest{1}}, {key: Key{Type: "cart", ID: "u2"}}}},
 	} {
 		f.Add(m.encode())
 	}

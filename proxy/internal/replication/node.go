@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/proxy/cluster"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
 // Time limits of the protocol (section 10.1), and how often things are tried again.
@@ -20,9 +22,6 @@ const (
 	compareEvery = time.Second
 )
 
-// alone is the name of a node without a cluster.
-const alone = "node"
-
 // maxDigests is how many entities one message compares.
 const maxDigests = 1000
 
@@ -30,14 +29,29 @@ const maxDigests = 1000
 // clients (protocol section 3.5.3).
 var ErrConsistency = errors.New("Failed to update CRDT at requested write consistency") //nolint:staticcheck // the text of the protocol
 
+// A Config is what a node needs.
+type Config struct {
+	// Transport is the cluster; nil if the node is alone.
+	Transport cluster.Transport
+	// Replicas keeps the CRDTs when the node is closed; nil if nothing does.
+	Replicas store.Replicas
+	// Warn is called with messages of other nodes that make no sense. Required.
+	Warn func(error)
+	// Fault is called with what goes wrong in the store. Required.
+	Fault func(error)
+}
+
 // A Node has the replicas of one proxy. Its methods may be called concurrently.
 type Node struct {
+	config Config
+	ctx    context.Context //nolint:containedctx // of the node, for what goes on in the background
 	id     string
 	member cluster.Member // nil if the node is alone
-	warn   func(error)
 
-	closed  chan struct{}
-	running sync.WaitGroup
+	joined    chan struct{} // closed when messages can be handled
+	closed    chan struct{}
+	comparing sync.WaitGroup
+	saving    sync.WaitGroup
 
 	mu       sync.Mutex
 	entities map[Key]*Entity
@@ -45,31 +59,53 @@ type Node struct {
 	last     uint64 // request
 }
 
-// NewNode returns a node that has joined a cluster, or is alone if transport is nil. warn
-// is called with messages that make no sense. The node must be closed.
-func NewNode(transport cluster.Transport, warn func(error)) (*Node, error) {
-	n := &Node{id: alone, warn: warn, closed: make(chan struct{}), entities: map[Key]*Entity{}, requests: map[uint64]*request{}}
-	if transport == nil {
-		return n, nil
+// NewNode returns a node that has not joined yet. When the context ends, what is still to be
+// kept is given up. Close must be called in any case.
+func NewNode(ctx context.Context, config Config) *Node {
+	return &Node{
+		config: config, ctx: ctx,
+		// Each life of a node has a name of its own, so that what is lost of a former one cannot
+		// be confused with what this one does.
+		id:       "node-" + rand.Text(),
+		joined:   make(chan struct{}),
+		closed:   make(chan struct{}),
+		entities: map[Key]*Entity{}, requests: map[uint64]*request{},
 	}
-	n.mu.Lock() // no message before there is a member
-	defer n.mu.Unlock()
-	member, err := transport.Join(n.receive)
-	if err != nil {
-		return nil, fmt.Errorf("join the cluster: %w", err)
-	}
-	n.id, n.member = member.ID(), member
-	n.running.Go(n.compare)
-	return n, nil
 }
 
-// Close leaves the cluster, and forgets nothing.
+// Join reads what is kept of the CRDTs, and joins the cluster, if there is one. It must be
+// called once, before the node is used.
+func (n *Node) Join(ctx context.Context) error {
+	if err := n.load(ctx); err != nil {
+		return err
+	}
+	if n.config.Transport == nil {
+		return nil
+	}
+	member, err := n.config.Transport.Join(n.receive)
+	if err != nil {
+		return fmt.Errorf("join the cluster: %w", err)
+	}
+	n.id, n.member = member.ID(), member
+	defer close(n.joined)
+	for _, e := range n.entities {
+		if e.state.Knows(n.id) {
+			return fmt.Errorf("join the cluster: its name for this node is %s, but the store has writes of an earlier node of that name, want a name that was never used: writes of both would be confused", n.id)
+		}
+	}
+	n.comparing.Go(n.compare)
+	return nil
+}
+
+// Close leaves the cluster. When it returns, all that should be kept is, unless the store has
+// failed.
 func (n *Node) Close() {
 	close(n.closed)
-	n.running.Wait()
+	n.comparing.Wait()
 	if n.member != nil {
 		n.member.Leave()
 	}
+	n.saving.Wait()
 }
 
 // ID returns the name of the node.
@@ -81,7 +117,7 @@ func (n *Node) Entity(key Key) *Entity {
 	defer n.mu.Unlock()
 	e := n.entities[key]
 	if e == nil {
-		e = &Entity{node: n, key: key, state: replica.NewState()}
+		e = &Entity{node: n, key: key, state: replica.NewState(), kept: kept{store: n.config.Replicas}}
 		n.entities[key] = e
 	}
 	return e
@@ -110,12 +146,14 @@ func (n *Node) cluster() replica.Cluster {
 // majority returns how many of the peers make a majority of the cluster, with this node.
 func majority(peers []string) int { return (len(peers) + 1) / 2 }
 
-// Publish sends a change to all other nodes. If the consistency is LOCAL, or there is no
-// other node, it returns nil; otherwise what waits until enough of them have got it, or
-// returns an error that is [ErrConsistency].
+// Publish keeps a change in the store and sends it to all other nodes. If there is no store,
+// and the consistency is LOCAL or there is no other node, it returns nil; otherwise what waits
+// until the change is kept and enough of the others have got it, or returns an error that is
+// [ErrConsistency].
 func (n *Node) Publish(change Change, consistency crdtpb.CrdtWriteConsistency) (wait func(context.Context) error) {
+	saved := change.save()
 	peers := n.peers()
-	write := &message{op: opWrite, key: change.key, state: change.state}
+	write := &message{op: opWrite, key: change.entity.key, state: change.state}
 	needed := 0
 	switch consistency {
 	case crdtpb.CrdtWriteConsistency_MAJORITY:
@@ -126,12 +164,22 @@ func (n *Node) Publish(change Change, consistency crdtpb.CrdtWriteConsistency) (
 	}
 	if needed == 0 {
 		n.send(peers, write)
-		return nil
+		if saved == nil {
+			return nil
+		}
 	}
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 		defer cancel()
-		if err := n.ask(ctx, write, peers, needed); err != nil {
+		err := n.ask(ctx, write, peers, needed)
+		if err == nil && saved != nil {
+			select {
+			case err = <-saved:
+			case <-ctx.Done():
+				err = fmt.Errorf("the store takes too long: %w", context.Cause(ctx))
+			}
+		}
+		if err != nil {
 			return fmt.Errorf("%w: %w", ErrConsistency, err)
 		}
 		return nil
@@ -151,23 +199,29 @@ func (n *Node) send(to []string, m *message) {
 
 // receive handles a message.
 func (n *Node) receive(from string, data []byte) {
+	<-n.joined
 	m, err := decode(data)
 	if err == nil {
 		err = n.handle(from, m)
 	}
 	if err != nil {
-		n.warn(fmt.Errorf("message from %s: %w", from, err))
+		n.config.Warn(fmt.Errorf("message from %s: %w", from, err))
 	}
 }
 
 func (n *Node) handle(from string, m *message) error {
 	switch m.op {
 	case opWrite:
-		if err := n.Entity(m.key).merge(m.state); err != nil {
+		e := n.Entity(m.key)
+		if err := e.merge(m.state); err != nil {
 			return err
 		}
 		if m.request != 0 {
-			n.send([]string{from}, &message{op: opAck, request: m.request, key: m.key})
+			e.whenSaved(func(err error) {
+				if err == nil {
+					n.send([]string{from}, &message{op: opAck, request: m.request, key: m.key})
+				}
+			})
 		}
 	case opAck:
 		n.answered(m.request, from)

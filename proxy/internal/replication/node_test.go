@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -24,12 +25,23 @@ func join(t *testing.T, n int, network cluster.Transport) []*replication.Node {
 	t.Helper()
 	nodes := make([]*replication.Node, 0, n)
 	for range n {
-		node, err := replication.NewNode(network, func(err error) { t.Errorf("garbled: %v", err) })
-		require.NoError(t, err)
+		node := newNode(t, replication.Config{Transport: network})
 		t.Cleanup(node.Close)
 		nodes = append(nodes, node)
 	}
 	return nodes
+}
+
+// newNode returns a node that has joined, and that the test closes.
+func newNode(t *testing.T, config replication.Config) *replication.Node {
+	t.Helper()
+	config.Warn = func(err error) { t.Errorf("garbled: %v", err) }
+	if config.Fault == nil {
+		config.Fault = func(err error) { t.Errorf("fault: %v", err) }
+	}
+	node := replication.NewNode(context.Background(), config)
+	require.NoError(t, node.Join(t.Context()))
+	return node
 }
 
 func counter(by uint64) *crdtpb.CrdtDelta {
@@ -188,8 +200,7 @@ func TestNode_CountsTheVotesOfMembers(t *testing.T) {
 		}
 		network := &cluster.Memory{}
 		nodes := join(t, 2, network)
-		gone, err := replication.NewNode(network, func(err error) { t.Error(err) })
-		require.NoError(t, err)
+		gone := newNode(t, replication.Config{Transport: network})
 		write(t, gone, key, vote(true, 0, 0))
 		write(t, nodes[0], key, vote(true, 0, 0))
 		synctest.Wait()
@@ -239,9 +250,9 @@ func TestNode_WarnsOfGarbage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := &cluster.Memory{}
 		warnings := 0
-		node, err := replication.NewNode(network, func(error) { warnings++ })
-		require.NoError(t, err)
+		node := replication.NewNode(t.Context(), replication.Config{Transport: network, Warn: func(error) { warnings++ }})
 		defer node.Close()
+		require.NoError(t, node.Join(t.Context()))
 		stranger, err := network.Join(func(string, []byte) {})
 		require.NoError(t, err)
 		defer stranger.Leave()
