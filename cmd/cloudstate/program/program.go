@@ -95,7 +95,7 @@ func newRoot(env Environment) *cobra.Command {
 		Long: `Cloudstate runs stateful serverless entities: you write a user function, in any
 language that has a Cloudstate library, and this program keeps its state. It speaks the
 Cloudstate protocol, version 0.2.`,
-		Example: `  cloudstate proxy --user-function 127.0.0.1:8080 --listen :9000
+		Example: `  cloudstate proxy --user-function 127.0.0.1:8080 --store sqlite:cart.db
   cloudstate proxy --help`,
 		Args:          cobra.NoArgs,
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/cloudstate-go/cloudstate/cmd/cloudstate/internal/metrics"
 	"github.com/cloudstate-go/cloudstate/cmd/cloudstate/internal/settings"
 	"github.com/cloudstate-go/cloudstate/proxy"
 )
@@ -47,7 +48,10 @@ Stop
   gets lost by that. It exits with 1 if it fails, such as when the user function breaks a rule
   of the protocol, and with 2 if a setting is wrong.`
 
-const proxyExamples = `  # for a user function at 127.0.0.1:8080, for clients at port 9000, with everything in memory
+const proxyExamples = `  # for a user function at 127.0.0.1:8080 and clients at port 9000, with the state in a file
+  cloudstate proxy --store sqlite:cart.db
+
+  # to try things out, with everything in memory
   cloudstate proxy --store memory
 
   # as a sidecar: configured by the environment, with logs for machines
@@ -110,7 +114,7 @@ func newProxy(env Environment) *cobra.Command {
 func (p *proxyCommand) bind(flags *pflag.FlagSet) {
 	flags.Var(p.userFunction, "user-function", "where the user function is [USER_FUNCTION_HOST, USER_FUNCTION_PORT]")
 	flags.Var(p.listen, "listen", "where clients find the proxy [HTTP_PORT]")
-	flags.Var(&p.store, "store", storeUsage)
+	flags.Var(&p.store, "store", "where events and states are kept: sqlite:FILE, or memory")
 	flags.Var(p.metrics, "metrics", `where GET /metrics is answered, or "off" [METRICS_HOST, METRICS_PORT]`)
 	flags.Var(p.management, "management", `where GET /ready and /alive are answered, or "off" [MANAGEMENT_PORT]`)
 	flags.Var(&p.passivation, "passivation-timeout", "when an idle entity leaves memory, if its service does not say")
@@ -153,20 +157,21 @@ func (p *proxyCommand) run(ctx context.Context) error {
 func (p *proxyCommand) serve(ctx context.Context, logger *slog.Logger) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	opened, err := p.store.open(ctx)
+	opened, closeStore, err := p.store.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, opened.close()) }()
+	defer func() { err = errors.Join(err, closeStore()) }()
 
 	clients, err := listen(ctx, "clients", "listen", p.listen)
 	if err != nil {
 		return err
 	}
+	observed := metrics.New()
 	served := &proxy.Proxy{
 		UserFunction:       proxy.Dial(p.userFunction.String()),
-		Journal:            opened.journal,
-		Values:             opened.values,
+		Journal:            opened,
+		Values:             opened,
 		Logger:             logger,
 		PassivationTimeout: time.Duration(p.passivation),
 		RelayTimeout:       time.Duration(p.relay),
@@ -174,10 +179,13 @@ func (p *proxyCommand) serve(ctx context.Context, logger *slog.Logger) (err erro
 		MaxMessageSize:     int(p.maxMessageSize),
 		SkipVersionCheck:   p.skipVersionCheck,
 		EntityMetadata:     p.entityMetadata,
+		Observe:            observed.Observe,
+		OnFault:            observed.Fault,
 	}
 	var sites sites
 	err = errors.Join(
 		sites.open(ctx, "management", p.management, health(ctx, served)),
+		sites.open(ctx, "metrics", p.metrics, observed.Handler()),
 	)
 	if err != nil {
 		return errors.Join(err, clients.Close(), sites.close())

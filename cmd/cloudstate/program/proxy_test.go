@@ -70,6 +70,48 @@ func TestProxy_SaysThatTheUserFunctionCannotBeReached(t *testing.T) {
 	p.requireExit(program.ExitOK)
 }
 
+func TestProxy_CountsWhatItDoes(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, "--user-function", startCart(t))
+	carts := p.carts()
+	for range 3 {
+		_, err := carts.AddItem(t.Context(), &cartpb.AddLineItem{UserId: "jo", ProductId: "shirt", Quantity: 1})
+		require.NoError(t, err)
+	}
+	_, err := carts.AddItem(t.Context(), &cartpb.AddLineItem{UserId: "jo", ProductId: "shirt", Quantity: -1})
+	require.Equal(t, codes.InvalidArgument, status.Code(err))
+
+	code, text := p.get("metrics", "/metrics")
+	require.Equal(t, http.StatusOK, code)
+	for _, line := range []string{
+		`cloudstate_eventsourced_received_commands_total{entity_name="shopping-cart"} 4`,
+		`cloudstate_eventsourced_failed_commands_total{entity_name="shopping-cart"} 1`,
+		`cloudstate_eventsourced_persisted_events_total{entity_name="shopping-cart"} 3`,
+		`cloudstate_eventsourced_activated_entities_total{entity_name="shopping-cart"} 1`,
+		`cloudstate_eventsourced_recovery_time_seconds_count{entity_name="shopping-cart"} 1`,
+	} {
+		require.Contains(t, text, line+"\n")
+	}
+	code, text = p.get("metrics", "/?name[]=cloudstate_eventsourced_failed_commands_total")
+	require.Equal(t, http.StatusOK, code)
+	require.NotContains(t, text, "received_commands")
+}
+
+func TestProxy_FindsItsStateAgainAfterARestart(t *testing.T) {
+	t.Parallel()
+	file := "sqlite:" + filepath.Join(t.TempDir(), "cart.db")
+	for want := int32(1); want <= 2; want++ {
+		p := startProxy(t, "--user-function", startCart(t), "--store", file)
+		_, err := p.carts().AddItem(t.Context(), &cartpb.AddLineItem{UserId: "jo", ProductId: "shirt", Quantity: 1})
+		require.NoError(t, err)
+		got, err := p.carts().GetCart(t.Context(), &cartpb.GetShoppingCart{UserId: "jo"})
+		require.NoError(t, err)
+		require.Equal(t, want, got.GetItems()[0].GetQuantity())
+		p.stop()
+		p.requireExit(program.ExitOK)
+	}
+}
+
 // A slowAction answers when it may.
 type slowAction struct {
 	pricingpb.UnimplementedPricingServer
@@ -115,13 +157,23 @@ func TestProxy_FailsForGoodReasons(t *testing.T) {
 	taken := listen(t)
 	t.Cleanup(func() { require.NoError(t, taken.Close()) })
 	addr := taken.Addr().String()
+	dir := t.TempDir()
+	noStore, damaged, inUse := filepath.Join(dir, "cart.txt"), filepath.Join(dir, "damaged.db"), filepath.Join(dir, "cart.db")
+	require.NoError(t, os.WriteFile(noStore, []byte("two shirts, and something to make it long enough"), 0o600))
+	require.NoError(t, os.WriteFile(damaged, append([]byte("SQLite format 3\x00"), make([]byte, 50)...), 0o600))
+	other := startProxy(t, "--store", "sqlite:"+inUse)
+	other.addr("management is served")
 	tests := map[string]struct {
 		args []string
 		want []string
 	}{
 		"the port for clients is taken":    {args: []string{"--listen", addr}, want: []string{"listen for clients", "address already in use", "--listen sets another address"}},
 		"the port for health is taken":     {args: []string{"--management", addr}, want: []string{"listen for management", "address already in use", "--management sets another address"}},
-		"an address is of another machine": {args: []string{"--management", "192.0.2.1:0"}, want: []string{"listen for management", "192.0.2.1", "--management"}},
+		"an address is of another machine": {args: []string{"--metrics", "192.0.2.1:0"}, want: []string{"listen for metrics", "192.0.2.1", "--metrics"}},
+		"the store is something else":      {args: []string{"--store", "sqlite:" + noStore}, want: []string{"open the store", noStore, "not an SQLite file"}},
+		"the store is damaged":             {args: []string{"--store", "sqlite:" + damaged}, want: []string{"open the store", damaged, "damaged", "restore a backup"}},
+		"the store is in use":              {args: []string{"--store", "sqlite:" + inUse}, want: []string{"open the store", inUse, "is in use"}},
+		"the store has no directory":       {args: []string{"--store", "sqlite:" + filepath.Join(dir, "none", "cart.db")}, want: []string{"open the store", "there is no directory"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -3,40 +3,64 @@ package program
 import (
 	"context"
 	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
-)
-
-const (
-	defaultStore storeURL = "memory"
-	storeUsage            = `where events and states are kept: "memory"`
+	"github.com/cloudstate-go/cloudstate/proxy/store/sqlite"
 )
 
 // A storeURL is the value of a flag that names a store.
 type storeURL string
 
+const (
+	inMemory     storeURL = "memory"
+	defaultStore storeURL = sqlitePrefix + "cloudstate.db"
+
+	sqlitePrefix = "sqlite:"
+)
+
+var _ pflag.Value = (*storeURL)(nil)
+
 func (u *storeURL) String() string { return string(*u) }
 
+// Type names the type in the help.
 func (u *storeURL) Type() string { return "store" }
 
+// Set takes the name of a store.
 func (u *storeURL) Set(text string) error {
-	if text != "memory" {
-		return fmt.Errorf("%q is not a store, want memory", text)
+	if path, isFile := strings.CutPrefix(text, sqlitePrefix); text != string(inMemory) && (!isFile || path == "") {
+		return fmt.Errorf("%q is not a store, want sqlite:FILE, such as sqlite:cart.db, or memory", text)
 	}
 	*u = storeURL(text)
 	return nil
 }
 
-// A stored is an open store.
-type stored struct {
-	journal store.Journal
-	values  store.Values
-	close   func() error
+// file returns the path of the SQLite file, or "" if there is none.
+func (u *storeURL) file() string {
+	path, _ := strings.CutPrefix(string(*u), sqlitePrefix)
+	if *u == inMemory {
+		return ""
+	}
+	return path
 }
 
-// open opens the store.
-func (u *storeURL) open(context.Context) (*stored, error) {
-	opened := memory.New()
-	return &stored{journal: opened, values: opened, close: func() error { return nil }}, nil
+// A stored is a store for everything that a proxy keeps.
+type stored interface {
+	store.Journal
+	store.Values
+}
+
+// open opens the store. What it returns second closes it.
+func (u *storeURL) open(ctx context.Context) (stored, func() error, error) {
+	if *u == inMemory {
+		return memory.New(), func() error { return nil }, nil
+	}
+	opened, err := sqlite.Open(ctx, u.file())
+	if err != nil {
+		return nil, nil, fmt.Errorf("open the store: %w", err)
+	}
+	return opened, opened.Close, nil
 }
