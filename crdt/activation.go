@@ -74,6 +74,9 @@ func (t *entityType) activate(ctx context.Context, env *component.Env, init *crd
 	}
 	a.guard.refuse(betweenCommands)
 	attach(a.data, &a.guard)
+	if probe := component.ProbeOf(ctx); probe != nil {
+		a.observe(probe)
+	}
 	if delta := init.GetDelta(); delta != nil {
 		if err := applyDelta(a.data, delta); err != nil {
 			return nil, texts.Fault(0, err)
@@ -86,7 +89,9 @@ func (t *entityType) activate(ctx context.Context, env *component.Env, init *crd
 func (a *activation) Release() {
 	a.drop()
 	a.guard.release()
-	a.base.bind(nil)
+	if a.guard.probe == nil { // which is to learn of what comes later
+		a.base.bind(nil)
+	}
 }
 
 // drop ends all streams, without a last turn.

@@ -104,8 +104,11 @@ const (
 
 // owner returns the activation, which has to be in the middle of a command.
 func (b *Base[D]) owner() *activation {
-	if b.activation == nil || !b.activation.running {
+	switch {
+	case b.activation == nil:
 		panic(misuse) //nolint:forbidigo // a mistake in the program that cannot be returned
+	case !b.activation.running:
+		b.activation.guard.misused(misuse)
 	}
 	return b.activation
 }

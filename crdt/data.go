@@ -43,6 +43,10 @@ type Data interface {
 	// state returns the delta that makes an empty value this one, in the form in which a proxy
 	// sends it. It is never nil.
 	state() *crdtpb.CrdtDelta
+
+	// inspect calls visit with every element that is held in decoded form, for a probe, which
+	// compares it with what its serialized form decodes to.
+	inspect(visit inspector)
 }
 
 // replicated is the name under which views embed the value that they are a view of, so that

@@ -1,11 +1,14 @@
 package crdt
 
+import "github.com/cloudstate-go/cloudstate/internal/component"
+
 // A guard says whether the values of an entity may be changed now. The runtime opens and
 // closes it; a root value is attached to it, and what is nested in the value asks its root.
 // A value without a guard, as in a unit test, may be changed at any time.
 type guard struct {
 	refusal  string // why not; empty if changes are allowed
 	released bool
+	probe    *component.Probe // nil in production
 }
 
 // allow lets the values change, unless the guard was released.
@@ -68,7 +71,7 @@ func (n *node) permit() {
 	case n.parent != nil:
 		n.parent.permit()
 	case n.guard != nil && n.guard.refusal != "":
-		panic(n.guard.refusal) //nolint:forbidigo // a mistake in the program that cannot be returned
+		n.guard.misused(n.guard.refusal)
 	}
 }
 

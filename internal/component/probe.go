@@ -79,10 +79,9 @@ type CRDT interface {
 
 	// State returns the delta that makes an empty value this one.
 	State() *crdtpb.CrdtDelta
-	// Intact returns what was changed in the value behind its back, or nil.
-	Intact() error
-	// Another returns a new activation of the same entity, to which nothing was replicated.
-	Another() (CRDT, error)
+	// Inspect calls visit with every element that the value holds: a set's elements, a map's
+	// keys and a register's value, as handlers see it, and what its serialized form decodes to.
+	Inspect(visit func(held, serialized any, err error))
 }
 
 // An EventEncoder encodes what is stored of the event sourced entities of one type, of which
@@ -100,5 +99,6 @@ type StateEncoder interface {
 // A DataEncoder is an [EventEncoder] for CRDT entities. The value is a crdt.Data, and its type
 // must be the one that the entity with this id has.
 type DataEncoder interface {
+	// EncodeData returns the delta that makes an empty value this one. A delta stays as it is.
 	EncodeData(id string, value any) (*crdtpb.CrdtDelta, error)
 }
