@@ -39,6 +39,9 @@ const (
 	// LawUpdate says that a command of a value entity which changes the state in place updates
 	// it, unless it fails. Otherwise the change is undone, which is seldom what is meant.
 	LawUpdate
+	// LawReplica says that the value of a CRDT entity is what the proxy believes it is, and what
+	// other nodes can have.
+	LawReplica
 )
 
 // String returns the name of the law.
@@ -56,6 +59,8 @@ func (l Law) String() string {
 		return "LawState"
 	case LawUpdate:
 		return "LawUpdate"
+	case LawReplica:
+		return "LawReplica"
 	default:
 		return fmt.Sprintf("Law(%d)", int(l))
 	}

@@ -59,9 +59,14 @@ type Outcome struct {
 	// WriteConsistency is how many nodes must have the delta.
 	WriteConsistency crdtpb.CrdtWriteConsistency
 
-	tb       testing.TB
-	place    string // for messages
-	returned bool   // by Await
+	// Cancelled says that this is the last turn of a streamed command, whose client has gone.
+	// What it did before is an outcome of its own.
+	Cancelled bool
+
+	tb         testing.TB
+	place      string                               // for messages
+	returned   bool                                 // by Await
+	encodeData func(any) (*crdtpb.CrdtDelta, error) // of CRDT entities
 }
 
 // reply adds what a reply has for the client.

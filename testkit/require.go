@@ -55,6 +55,20 @@ func (o *Outcome) RequireState(want any) {
 	requireStored(o.tb, "the update by "+o.place, []any{want}, present(o.State)...)
 }
 
+// RequireDelta fails the test at once unless this is what the command has changed in its CRDT:
+// what a value of package crdt has become since it was made, or a *crdtpb.CrdtDelta.
+func (o *Outcome) RequireDelta(want any) {
+	o.tb.Helper()
+	if o.encodeData == nil {
+		o.tb.Fatalf("testkit: %s is no command of a CRDT entity", o.place)
+	}
+	delta, err := o.encodeData(want)
+	if err != nil {
+		o.tb.Fatalf("testkit: the change by %s: %v", o.place, err)
+	}
+	requireSame(o.tb, "the change by "+o.place, []string{describeDelta(delta)}, []string{describeDelta(o.Delta)})
+}
+
 // RequireDeleted fails the test at once unless the command has deleted the state of its value
 // entity, or its CRDT.
 func (o *Outcome) RequireDeleted() {
@@ -74,7 +88,7 @@ func (o *Outcome) RequireUnchanged() {
 	case o.Deleted:
 		o.tb.Fatalf("testkit: %s has deleted its state", o.place)
 	case o.Delta != nil:
-		o.tb.Fatalf("testkit: %s has changed its CRDT: %s", o.place, describeMessage(o.Delta))
+		o.tb.Fatalf("testkit: %s has changed its CRDT: %s", o.place, describeDelta(o.Delta))
 	}
 	o.RequireSideEffects()
 	o.requireForwards()

@@ -17,7 +17,8 @@ type entitySession struct {
 	probe   *component.Probe
 	service string
 	key     store.Key
-	place   string // for messages
+	place   string                 // for messages
+	typ     *component.Declaration // nil for a service that is not the kit's
 }
 
 func newEntitySession(k *Kit, probe *component.Probe) entitySession {
@@ -30,7 +31,7 @@ func (s *entitySession) init(entityType, service, id string) {
 	for persistenceID, declarations := range s.kit.entities {
 		for _, d := range declarations {
 			if d.Service.ServiceName == service && d.Kind.EntityType == entityType {
-				s.key.Type = persistenceID
+				s.key.Type, s.typ = persistenceID, d
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/internal/component"
 	"github.com/cloudstate-go/cloudstate/internal/wire"
+	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
 )
@@ -31,6 +32,8 @@ func (k *Kit) watchStream(srv any, stream grpc.ServerStream, info *grpc.StreamSe
 		s = newEventSourcedSession(k, probe)
 	case valueentitypb.ValueEntity_Handle_FullMethodName:
 		s = newValueSession(k, probe)
+	case crdtpb.Crdt_Handle_FullMethodName:
+		s = newCRDTSession(k, probe)
 	default:
 		return handler(srv, stream)
 	}

@@ -1,0 +1,216 @@
+package testkit
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cloudstate-go/cloudstate/crdt"
+	"github.com/cloudstate-go/cloudstate/internal/component"
+	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
+	"github.com/cloudstate-go/cloudstate/proxy"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
+)
+
+// CRDT is a change of a CRDT: what a value of package crdt has become since it was made.
+//
+//	tags := crdt.NewORSet[string]()
+//	_ = tags.Add("red")
+//	kit.Given(testkit.CRDT("tags", "jo", tags))
+//
+// It is added to what is there, as if a command had done it, and the entity is told at once if
+// it is in memory. So it also lets a change arrive while streams are open. See [Delta] for
+// what a new value cannot express.
+func CRDT(persistenceID, id string, value crdt.Data) Stored {
+	return replicated(persistenceID, id, value)
+}
+
+// Delta is [CRDT] in the form in which entities send changes (protocol section 5), such as
+// the removal of an element that is there.
+func Delta(persistenceID, id string, delta *crdtpb.CrdtDelta) Stored {
+	return replicated(persistenceID, id, delta)
+}
+
+func replicated(persistenceID, id string, value any) Stored {
+	return Stored{
+		key: store.Key{Type: persistenceID, ID: id}, entityType: crdtpb.Crdt_ServiceDesc.ServiceName,
+		put: func(k *Kit, key store.Key, d *component.Declaration) error {
+			delta, err := d.Implementation.(component.DataEncoder).EncodeData(key.ID, value) //nolint:errcheck // as the kind has it
+			if err != nil {
+				return err
+			}
+			return k.proxy.ChangeReplica(proxy.Replica{PersistenceID: key.Type, ID: key.ID}, delta)
+		},
+	}
+}
+
+// CRDT returns the value of a CRDT as the proxy has it: the delta that makes an empty value
+// this one (protocol section 5). It is nil if there is no value, or none any more.
+func (k *Kit) CRDT(persistenceID, id string) *crdtpb.CrdtDelta {
+	k.tb.Helper()
+	k.require(persistenceID, crdtpb.Crdt_ServiceDesc.ServiceName)
+	value, err := k.proxy.ReplicaValue(proxy.Replica{PersistenceID: persistenceID, ID: id})
+	if err != nil {
+		k.tb.Fatalf("testkit: %v", err)
+	}
+	return value
+}
+
+// RequireCRDT fails the test at once unless the value of a CRDT, as the proxy has it, is this
+// one. It shows the difference. Of a [crdt.Vote] only the vote of this node counts.
+func (k *Kit) RequireCRDT(persistenceID, id string, want crdt.Data) {
+	k.tb.Helper()
+	d := k.require(persistenceID, crdtpb.Crdt_ServiceDesc.ServiceName)
+	delta, err := d.Implementation.(component.DataEncoder).EncodeData(id, want) //nolint:errcheck // as the kind has it
+	if err != nil {
+		k.tb.Fatalf("testkit: the CRDT of %s %q: %v", persistenceID, id, err)
+	}
+	requireSame(k.tb, fmt.Sprintf("the CRDT of %s %q", persistenceID, id),
+		[]string{describeDelta(timeless(delta))}, []string{describeDelta(k.CRDT(persistenceID, id))})
+}
+
+// timeless returns a delta without the clocks of registers, which are not part of a value.
+func timeless(delta *crdtpb.CrdtDelta) *crdtpb.CrdtDelta {
+	delta = proto.CloneOf(delta)
+	if register := delta.GetLwwregister(); register != nil {
+		register.Clock, register.CustomClockValue = crdtpb.CrdtClock_DEFAULT, 0
+	}
+	for _, entry := range delta.GetOrmap().GetAdded() {
+		entry.Delta = timeless(entry.GetDelta())
+	}
+	return delta
+}
+
+// crdtSession is the session of a CRDT entity.
+type crdtSession struct {
+	entitySession
+
+	commands map[int64]*Outcome // that may send more
+	last     string             // command, for messages
+	told     *belief            // nil before the first message after init
+	broken   bool               // a law was, so that whatever follows would be as well
+}
+
+func newCRDTSession(k *Kit, probe *component.Probe) *crdtSession {
+	return &crdtSession{entitySession: newEntitySession(k, probe), commands: map[int64]*Outcome{}, last: "it was activated"}
+}
+
+func (s *crdtSession) received(in proto.Message) {
+	m, _ := in.(*crdtpb.CrdtStreamIn)
+	if init := m.GetInit(); init != nil {
+		s.init(crdtpb.Crdt_ServiceDesc.ServiceName, init.GetServiceName(), init.GetEntityId())
+		if init.GetDelta() != nil {
+			s.told = believe(init.GetDelta())
+		}
+		return
+	}
+	s.check() // what handlers of streams have done since the last reply
+	switch m := m.GetMessage().(type) {
+	case *crdtpb.CrdtStreamIn_Delta:
+		if s.told != nil {
+			s.told.apply(m.Delta, byProxy)
+		}
+		s.last = "a change by another node"
+	case *crdtpb.CrdtStreamIn_Delete:
+		s.broken = true // there is nothing more to believe
+	case *crdtpb.CrdtStreamIn_StreamCancelled:
+		s.last = "the end of a stream"
+	case *crdtpb.CrdtStreamIn_Command:
+		s.commands[m.Command.GetId()] = s.beginCommand(m.Command)
+		s.last = m.Command.GetName()
+	}
+}
+
+func (s *crdtSession) sent(out proto.Message) {
+	m, _ := out.(*crdtpb.CrdtStreamOut)
+	switch m := m.GetMessage().(type) {
+	case *crdtpb.CrdtStreamOut_Reply:
+		s.reply(m.Reply)
+	case *crdtpb.CrdtStreamOut_StreamedMessage:
+		if o := s.commands[m.StreamedMessage.GetCommandId()]; o != nil {
+			s.kit.outcomes.change(func() { o.reply(m.StreamedMessage.GetClientAction(), m.StreamedMessage.GetSideEffects()) })
+		}
+	case *crdtpb.CrdtStreamOut_StreamCancelledResponse:
+		response := m.StreamCancelledResponse
+		if o := s.commands[response.GetCommandId()]; o != nil {
+			s.cancelled(o, response)
+		}
+	case *crdtpb.CrdtStreamOut_Failure:
+		s.fault(s.commands[m.Failure.GetCommandId()], m.Failure)
+		s.broken = true
+	}
+}
+
+func (s *crdtSession) beginCommand(c *protocol.Command) *Outcome {
+	o := s.begin(c)
+	if s.typ != nil {
+		encoder := s.typ.Implementation.(component.DataEncoder) //nolint:errcheck // as the kind has it
+		o.encodeData = func(value any) (*crdtpb.CrdtDelta, error) { return encoder.EncodeData(o.EntityID, value) }
+	}
+	return o
+}
+
+// cancelled adds the outcome of the last turn of a stream.
+func (s *crdtSession) cancelled(of *Outcome, response *crdtpb.CrdtStreamCancelledResponse) {
+	delete(s.commands, response.GetCommandId())
+	o := &Outcome{
+		Method: of.Method, EntityID: of.EntityID, Request: of.Request, Metadata: of.Metadata, Cancelled: true,
+		tb: of.tb, place: of.place, encodeData: of.encodeData,
+	}
+	o.reply(nil, response.GetSideEffects())
+	s.changed(o, response.GetStateAction())
+	s.kit.outcomes.add(o)
+}
+
+func (s *crdtSession) reply(reply *crdtpb.CrdtReply) {
+	o := s.commands[reply.GetCommandId()]
+	if o == nil {
+		return
+	}
+	if !reply.GetStreamed() {
+		delete(s.commands, reply.GetCommandId())
+	}
+	o.reply(reply.GetClientAction(), reply.GetSideEffects())
+	s.changed(o, reply.GetStateAction())
+	s.kit.outcomes.add(o)
+}
+
+// changed takes a change by the entity itself.
+func (s *crdtSession) changed(o *Outcome, action *crdtpb.CrdtStateAction) {
+	o.WriteConsistency = action.GetWriteConsistency()
+	switch a := action.GetAction().(type) {
+	case *crdtpb.CrdtStateAction_Update:
+		o.Delta = proto.CloneOf(a.Update)
+		if s.told != nil {
+			s.told.apply(a.Update, byEntity)
+		}
+	case *crdtpb.CrdtStateAction_Delete:
+		o.Deleted, s.broken = true, true
+	}
+	s.check()
+}
+
+// check checks that the entity holds what the proxy believes, and what it can send.
+func (s *crdtSession) check() {
+	live, ok := s.probe.Activation.(component.CRDT)
+	if !ok || s.broken || !s.kit.laws.inForce(LawReplica) {
+		return
+	}
+	live.Inspect(func(held, serialized any, err error) {
+		if d := diff(held, serialized); d != nil && err == nil && !s.broken {
+			s.broken = true
+			s.violatedf(LawReplica, "after %s, an element of the CRDT was changed in place: %s is %s in memory, but %s for all other nodes. "+
+				"They never learn of the change, and this one forgets it. Change a copy, and add or set that.", s.last, orTheValue(d.path), d.left, d.right)
+		}
+	})
+	holds := believe(live.State())
+	if s.told == nil {
+		s.told = holds
+	}
+	if d := diff(holds, s.told); d != nil && !s.broken {
+		s.broken = true
+		s.violatedf(LawReplica, "after %s, %s of the CRDT is %s in memory, but the proxy believes that it is %s. "+
+			"The difference is lost when the entity leaves memory.", s.last, d.path, d.left, d.right)
+	}
+}
