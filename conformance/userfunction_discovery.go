@@ -38,9 +38,9 @@ const (
 // passivationMillis is the timeout of the models that configure one.
 const passivationMillis = 100
 
-// models are the services that a user function must offer (TCK models section 2). Those that
+// required are the services that a user function must offer (TCK models section 2). Those that
 // it does not offer are not checked.
-var models = []struct {
+var required = []struct {
 	service, entityType string
 	persistenceID       string // "" if any will do
 	passivated          bool   // after passivationMillis
@@ -227,7 +227,7 @@ func serviceInfo(t *trial, u *userFunction) {
 }
 
 func entityTypes(t *trial, u *userFunction) {
-	for _, m := range models {
+	for _, m := range required {
 		if e := u.find(t, m.service); e != nil {
 			require.Equal(t, m.entityType, e.GetEntityType(), "the entity type of %s", m.service)
 		}
@@ -235,7 +235,7 @@ func entityTypes(t *trial, u *userFunction) {
 }
 
 func persistenceIDs(t *trial, u *userFunction) {
-	for _, m := range models {
+	for _, m := range required {
 		if e := u.find(t, m.service); e != nil && m.persistenceID != "" {
 			require.Equal(t, m.persistenceID, e.GetPersistenceId(), "the persistence id of %s", m.service)
 		}
@@ -260,7 +260,7 @@ func passivationTimeout(t *trial, u *userFunction) {
 	want := &protocol.EntityPassivationStrategy{Strategy: &protocol.EntityPassivationStrategy_Timeout{
 		Timeout: &protocol.TimeoutPassivationStrategy{Timeout: passivationMillis},
 	}}
-	for _, m := range models {
+	for _, m := range required {
 		if e := u.find(t, m.service); e != nil && m.passivated {
 			requireEqual(t, want, e.GetPassivationStrategy(), "the passivation strategy of %s", m.service)
 		}

@@ -35,6 +35,7 @@ var layers = map[string]layer{
 	"benchmarks":               {below: libraries},
 	"cmd":                      {below: libraries},
 	"conformance":              {below: append([]string{"conformance/modelpb"}, libraries...), tests: true},
+	"conformance/cmd":          {below: append([]string{"conformance", "conformance/modelpb"}, libraries...), tests: true},
 	"conformance/modelpb":      {below: []string{"protocol"}},
 	"conformance/models":       {below: modeled},
 	"conformance/userfunction": {below: append([]string{"conformance/models"}, modeled...)},
