@@ -3,16 +3,19 @@ package cloudstate
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/cloudstate-go/cloudstate/internal/component"
 )
 
-// descriptorSet returns the files of all services with everything they import, each once,
-// what is imported before what imports it (protocol section 2.3).
+// descriptorSet returns the files of all services, and those of what their entities store,
+// with everything they import, each once, what is imported before what imports it (protocol
+// section 2.3).
 func descriptorSet(declarations []*component.Declaration) (*descriptorpb.FileDescriptorSet, error) {
 	c := collector{seen: map[string]bool{}}
 	for _, d := range declarations {
@@ -20,6 +23,12 @@ func descriptorSet(declarations []*component.Declaration) (*descriptorpb.FileDes
 			continue // a mistake that is reported elsewhere
 		}
 		c.add(d.Descriptor.ParentFile())
+		for _, name := range slices.Sorted(slices.Values(d.Stored)) {
+			// What is no message, or was one under a former name, has no file.
+			if stored, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(name)); err == nil {
+				c.add(stored.ParentFile())
+			}
+		}
 	}
 	return &c.set, errors.Join(c.errs...)
 }

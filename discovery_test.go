@@ -11,7 +11,12 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/cloudstate-go/cloudstate"
+	"github.com/cloudstate-go/cloudstate/entity"
+	"github.com/cloudstate-go/cloudstate/eventsourced"
+	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
+	pb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
 	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/valueentity"
 )
 
 func discoveryOf(t *testing.T) (protocol.EntityDiscoveryClient, *running) {
@@ -39,6 +44,7 @@ func TestDiscover_SendsEveryFileOnce(t *testing.T) {
 		"google/api/http.proto",
 		"google/protobuf/descriptor.proto",
 		"google/protobuf/empty.proto",
+		"shoppingcart/persistence/domain.proto", // of the events, for the tools of the proxy
 		"shoppingcart/shoppingcart.proto",
 	}, names)
 	files, err := protodesc.NewFiles(&set)
@@ -49,6 +55,53 @@ func TestDiscover_SendsEveryFileOnce(t *testing.T) {
 	}
 	require.Contains(t, string(spec.GetProto()), "\xc0\x43\x01", "the option entity_key")
 	require.Contains(t, string(spec.GetProto()), "/cart/{user_id}/items/add")
+}
+
+// P-004: the files of what is stored are there too, however it is declared, if they exist.
+func TestDiscover_SendsTheFilesOfWhatIsStored(t *testing.T) {
+	t.Parallel()
+	type snapshot struct{ Name string }
+	components := map[string]cloudstate.Component{
+		"an event": cartEntity(nil),
+		"an event under a former name, and a JSON snapshot": &eventsourced.Entity[*cart]{
+			Service: &pb.ShoppingCart_ServiceDesc,
+			New:     func(string) *cart { return &cart{} },
+			Events: []eventsourced.Event[*cart]{
+				eventsourced.On(func(*cart, *domain.ItemRemoved) {}, entity.Alias("com.example.Former")),
+				eventsourced.On(func(*cart, string) {}),
+			},
+			Snapshot: eventsourced.SnapshotOf(func(*cart) snapshot { return snapshot{} }, func(*cart, snapshot) {}, entity.JSON("snapshot")),
+		},
+		"a snapshot": &eventsourced.Entity[*cart]{
+			Service:  &pb.ShoppingCart_ServiceDesc,
+			New:      func(string) *cart { return &cart{} },
+			Snapshot: eventsourced.SnapshotOf(func(*cart) *domain.Cart { return nil }, func(*cart, *domain.Cart) {}),
+		},
+		"a state": &valueentity.Entity[*valueCart]{
+			Service: &pb.ShoppingCart_ServiceDesc,
+			New:     func(string) *valueCart { return &valueCart{} },
+		},
+	}
+	for name, c := range components {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := serve(t, &cloudstate.Service{Components: []cloudstate.Component{c}})
+			spec, err := protocol.NewEntityDiscoveryClient(r.conn).Discover(t.Context(), &protocol.ProxyInfo{})
+			require.NoError(t, err)
+			var set descriptorpb.FileDescriptorSet
+			require.NoError(t, proto.Unmarshal(spec.GetProto(), &set))
+			files, err := protodesc.NewFiles(&set)
+			require.NoError(t, err)
+			_, err = files.FindFileByPath("shoppingcart/persistence/domain.proto")
+			require.NoError(t, err)
+		})
+	}
+}
+
+// A valueCart is a value entity.
+type valueCart struct {
+	valueentity.Base[*domain.Cart]
+	pb.UnimplementedShoppingCartServer
 }
 
 // P-008: what the proxy does not support is logged, and the answer is the same.

@@ -1,7 +1,9 @@
 package eventsourced
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,6 +106,9 @@ func (e *Entity[S]) newType(d *component.Declaration) *entityType[S] {
 	if e.Snapshot.err != nil {
 		d.Mistakef("snapshot: %w", e.Snapshot.err)
 	}
+	if t.snapshot != nil {
+		d.Stored = slices.AppendSeq(d.Stored, maps.Keys(t.snapshot.names))
+	}
 	declared := map[reflect.Type]bool{}
 	for i, event := range e.Events {
 		switch h := event.handler; {
@@ -123,6 +128,7 @@ func (e *Entity[S]) newType(d *component.Declaration) *entityType[S] {
 
 func (t *entityType[S]) add(h *eventHandler[S], d *component.Declaration) {
 	t.events = append(t.events, h)
+	d.Stored = append(d.Stored, h.names...)
 	for _, name := range h.names {
 		if other, taken := t.replay[name]; taken {
 			d.Mistakef("%s is replayed by two handlers, for %s and for %s; one name belongs to one handler", name, other.event, h.event)

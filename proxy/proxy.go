@@ -55,6 +55,11 @@ type Proxy struct {
 	// had, because the streams of its clients ended with its former life.
 	Replicas store.Replicas
 
+	// Descriptors keeps what the user function says of itself, so that tools can show what is
+	// stored when it does not run. Nil means that it is not kept. It is not closed by the
+	// proxy.
+	Descriptors store.Descriptors
+
 	// Cluster connects the proxy with others, which replicate CRDT entities among each
 	// other. It is joined once the user function has been discovered, and left when the
 	// proxy stops. Nil means that there are no others.

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"sync"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/actions"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/crdts"
@@ -117,6 +119,7 @@ func (s *session) open(work, life context.Context) error {
 		}
 		return fmt.Errorf("proxy: %w", err)
 	}
+	s.keep(work, discovered.Answer)
 	s.proxy.observe(discovered)
 	node := replication.NewNode(life, replication.Config{
 		Transport: s.proxy.Cluster,
@@ -170,6 +173,20 @@ func (s *session) open(work, life context.Context) error {
 	s.link.loopback.publish(discovered)
 	s.frontend.Publish(discovered)
 	return nil
+}
+
+// keep keeps what the user function says of itself. Only tools miss it if that fails.
+func (s *session) keep(ctx context.Context, answer *protocol.EntitySpec) {
+	if s.proxy.Descriptors == nil {
+		return
+	}
+	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(answer)
+	if err == nil {
+		err = s.proxy.Descriptors.SaveDescriptors(ctx, encoded)
+	}
+	if err != nil {
+		s.logger.LogAttrs(ctx, slog.LevelWarn, "the descriptors of the user function were not kept; tools cannot show what is stored", slog.Any("error", err))
+	}
 }
 
 // close ends the session: first what clients see, last the user function. After the

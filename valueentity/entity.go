@@ -68,6 +68,8 @@ func (e *Entity[S]) Declare() *component.Declaration {
 		t.prototype = prototype.(base) //nolint:errcheck // what the function returned
 		if t.codec, t.url, err = t.prototype.newCodec(e.State); err != nil {
 			d.Mistakef("state: %w; options are set in the field State", err)
+		} else {
+			d.Stored = t.codec.(interface{ Names() []string }).Names() //nolint:errcheck // of entity.Codec
 		}
 	}
 	if len(d.Mistakes) == 0 {

@@ -42,6 +42,9 @@ type Declaration struct {
 	Descriptor protoreflect.ServiceDescriptor
 	// PersistenceID is the namespace of stored state; never empty for kinds with state.
 	PersistenceID string
+	// Stored are the names of what its entities store, or have stored, as entity.StoredName
+	// has them. A proxy does not need to know their types, but its tools can show them then.
+	Stored []string
 	// PassivateAfter is how long an entity may be idle; 0 leaves it to the proxy.
 	PassivateAfter time.Duration
 	// Mistakes are what Validate reports.

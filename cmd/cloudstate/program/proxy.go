@@ -172,6 +172,8 @@ func (p *proxyCommand) serve(ctx context.Context, logger *slog.Logger) (err erro
 		UserFunction:       proxy.Dial(p.userFunction.String()),
 		Journal:            opened,
 		Values:             opened,
+		Replicas:           opened,
+		Descriptors:        opened,
 		Logger:             logger,
 		PassivationTimeout: time.Duration(p.passivation),
 		RelayTimeout:       time.Duration(p.relay),

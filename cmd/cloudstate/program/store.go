@@ -51,6 +51,8 @@ func (u *storeURL) file() string {
 type stored interface {
 	store.Journal
 	store.Values
+	store.Replicas
+	store.Descriptors
 }
 
 // open opens the store. What it returns second closes it.

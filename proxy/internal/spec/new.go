@@ -47,7 +47,7 @@ func invalid(format string, args ...any) error {
 // descriptors that cannot be decoded or do not fit together are other errors. Each
 // text is fit to be reported to the user function.
 //
-// New does not change the answer. The Spec shares its ServiceInfo.
+// New does not change the answer. The Spec shares it.
 func New(es *protocol.EntitySpec, opts Options) (*Spec, error) {
 	if err := checkVersion(es.GetServiceInfo(), opts); err != nil {
 		return nil, err
@@ -60,6 +60,7 @@ func New(es *protocol.EntitySpec, opts Options) (*Spec, error) {
 		return nil, invalid("No entities were reported by the discover call!")
 	}
 	spec := &Spec{
+		Answer:   es,
 		Info:     es.GetServiceInfo(),
 		Files:    files.registry,
 		sources:  files.sources,

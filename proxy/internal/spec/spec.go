@@ -19,6 +19,8 @@ import (
 
 // A Spec is a validated user function.
 type Spec struct {
+	// Answer is what this was made of. It must not be changed.
+	Answer *protocol.EntitySpec
 	// Info is what the user function says of itself. Never nil.
 	Info *protocol.ServiceInfo
 	// Files holds every file of the descriptor set.
