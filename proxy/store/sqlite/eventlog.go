@@ -11,7 +11,10 @@ import (
 // ReadEvents implements [store.EventLog]. Numbers are given by the one who writes, so an
 // event never appears below another one.
 func (r *Reader) ReadEvents(ctx context.Context, persistenceID string, after uint64, limit int) ([]store.LoggedEvent, error) {
-	rows, err := r.rows(ctx, `SELECT id, entity, data FROM events WHERE type = ? AND id > ? ORDER BY id LIMIT ?`, persistenceID, after, limit)
+	rows, err := r.rows(ctx, `
+		SELECT events.id, entity, data FROM events JOIN journals ON journals.id = journal
+		WHERE events.type = ? AND events.id > ? ORDER BY events.id LIMIT ?`,
+		persistenceID, after, limit)
 	events, err := scan(rows, err, func(rows *sql.Rows, event *store.LoggedEvent) (int, error) {
 		err := rows.Scan(&event.Offset, &event.EntityID, &event.Data)
 		return len(event.Data), err

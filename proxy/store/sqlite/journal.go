@@ -50,47 +50,44 @@ type appending struct {
 	conflict error
 }
 
-// run implements [operation]. The database has the last word on whether the head is the one
-// that is expected: each event needs the one before it, and must not be there itself.
+// run implements [operation].
 func (o *appending) run(ctx context.Context, w *writer) error {
 	o.head, o.conflict = store.Head{}, nil
+	current, err := w.heads.get(ctx, &w.statements, o.Key)
+	if err != nil {
+		return err
+	}
+	if current.seq != o.Expected.Seq {
+		o.conflict = &store.ConflictError{Key: o.Key, Expected: o.Expected, Actual: store.Head{Seq: current.seq}}
+		return nil
+	}
+	if current.journal == 0 {
+		if err := w.row(ctx, `INSERT INTO journals (type, entity) VALUES (?, ?) RETURNING id`, []any{o.Key.Type, o.Key.ID}, &current.journal); err != nil {
+			return err
+		}
+	}
 	now := time.Now().UnixMilli()
 	for i, event := range o.Events {
-		seq := o.Expected.Seq + uint64(i) + 1
+		current.seq++
 		var op any // NULL
 		if i == len(o.Events)-1 {
 			op = o.OpID[:]
 		}
-		added, err := w.exec(ctx, `
-			INSERT INTO events (type, entity, seq, time, op, data) SELECT ?1, ?2, ?3, ?4, ?5, ?6
-			WHERE ?3 = 1 OR EXISTS (SELECT 1 FROM events WHERE type = ?1 AND entity = ?2 AND seq = ?3 - 1)
-			ON CONFLICT DO NOTHING`,
-			o.Key.Type, o.Key.ID, seq, now, op, event)
-		switch {
-		case err != nil:
+		if _, err := w.exec(ctx, `INSERT INTO events (type, journal, seq, time, op, data) VALUES (?, ?, ?, ?, ?, ?)`,
+			o.Key.Type, current.journal, current.seq, now, op, event); err != nil {
 			return err
-		case added == 0 && i > 0:
-			return fmt.Errorf("the journal of %v has event %d, but not %d: it has been tampered with; restore a backup", o.Key, seq, seq-1)
-		case added == 0:
-			return o.refuse(ctx, w)
 		}
 	}
-	w.changes(log{name: o.Key.Type})
-	o.head.Seq = o.Expected.Seq + uint64(len(o.Events))
-	if o.Snapshot == nil {
-		return nil
+	if o.Snapshot != nil {
+		if _, err := w.exec(ctx, `INSERT OR REPLACE INTO snapshots (journal, seq, time, data) VALUES (?, ?, ?, ?)`,
+			current.journal, current.seq, now, o.Snapshot); err != nil {
+			return err
+		}
 	}
-	_, err := w.exec(ctx, `INSERT OR REPLACE INTO snapshots (type, entity, seq, time, data) VALUES (?, ?, ?, ?, ?)`,
-		o.Key.Type, o.Key.ID, o.head.Seq, now, o.Snapshot)
-	return err
-}
-
-// refuse finds out which head the writer should have expected.
-func (o *appending) refuse(ctx context.Context, w *writer) error {
-	conflict := &store.ConflictError{Key: o.Key, Expected: o.Expected}
-	o.conflict = conflict
-	return w.row(ctx, `SELECT coalesce(max(seq), 0) FROM events WHERE type = ? AND entity = ?`,
-		[]any{o.Key.Type, o.Key.ID}, &conflict.Actual.Seq)
+	w.heads.set(o.Key, current)
+	w.changes(log{name: o.Key.Type})
+	o.head.Seq = current.seq
+	return nil
 }
 
 // Resolve implements [store.Journal].
@@ -116,7 +113,9 @@ type resolving struct {
 func (o *resolving) run(ctx context.Context, w *writer) error {
 	o.head, o.stored = store.Head{}, false
 	// Newest first, because what is asked for is new. There is no index on operations.
-	err := w.row(ctx, `SELECT seq FROM events WHERE type = ? AND entity = ? AND op = ? ORDER BY seq DESC LIMIT 1`,
+	err := w.row(ctx, `
+		SELECT seq FROM journals JOIN events ON journal = journals.id
+		WHERE journals.type = ? AND entity = ? AND op = ? ORDER BY seq DESC LIMIT 1`,
 		[]any{o.key.Type, o.key.ID, o.op[:]}, &o.head.Seq)
 	o.stored = err == nil
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -127,7 +126,7 @@ func (o *resolving) run(ctx context.Context, w *writer) error {
 
 // Load implements [store.Journal].
 func (r *Reader) Load(ctx context.Context, key store.Key, fn func(store.Record) error) (store.Head, error) {
-	head, snapshot, err := r.newest(ctx, key)
+	last, snapshot, err := r.newest(ctx, key)
 	if err != nil {
 		return store.Head{}, fmt.Errorf("load %v: %w", key, r.file.explain(err))
 	}
@@ -136,7 +135,7 @@ func (r *Reader) Load(ctx context.Context, key store.Key, fn func(store.Record) 
 			return store.Head{}, err
 		}
 	}
-	for event, err := range r.events(ctx, key, snapshot.Seq+1, head.Seq) {
+	for event, err := range r.events(ctx, key, last, snapshot.Seq+1) {
 		if err != nil {
 			return store.Head{}, fmt.Errorf("load %v: %w", key, err)
 		}
@@ -144,16 +143,20 @@ func (r *Reader) Load(ctx context.Context, key store.Key, fn func(store.Record) 
 			return store.Head{}, err
 		}
 	}
-	return head, nil
+	return store.Head{Seq: last.seq}, nil
 }
 
 // newest returns the head and the newest snapshot of an entity, as they are at one moment.
-func (r *Reader) newest(ctx context.Context, key store.Key) (head store.Head, snapshot store.Record, err error) {
+func (r *Reader) newest(ctx context.Context, key store.Key) (last head, snapshot store.Record, err error) {
 	var seq sql.Null[uint64]
 	err = r.row(ctx, `
-		SELECT (SELECT coalesce(max(seq), 0) FROM events WHERE type = ?1 AND entity = ?2), snapshots.seq, snapshots.data
-		FROM (SELECT 1) LEFT JOIN snapshots ON snapshots.type = ?1 AND snapshots.entity = ?2`,
-		[]any{key.Type, key.ID}, &head.Seq, &seq, &snapshot.Data)
+		SELECT id, (SELECT max(seq) FROM events WHERE journal = journals.id), snapshots.seq, snapshots.data
+		FROM journals LEFT JOIN snapshots ON snapshots.journal = journals.id
+		WHERE type = ? AND entity = ?`,
+		[]any{key.Type, key.ID}, &last.journal, &last.seq, &seq, &snapshot.Data)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
 	snapshot.Seq, snapshot.Snapshot = seq.V, seq.Valid
-	return head, snapshot, err
+	return last, snapshot, err
 }

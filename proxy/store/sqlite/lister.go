@@ -13,20 +13,7 @@ import (
 
 // Types implements [store.Lister].
 func (r *Reader) Types(ctx context.Context) ([]string, error) {
-	// Each type is looked up in the index, so that it does not matter how much is stored.
-	rows, err := r.rows(ctx, `
-		WITH RECURSIVE
-			first (type) AS (
-				SELECT min(type) FROM events
-				UNION ALL
-				SELECT (SELECT min(type) FROM events WHERE type > first.type) FROM first WHERE type IS NOT NULL
-			),
-			second (type) AS (
-				SELECT min(type) FROM entity_values
-				UNION ALL
-				SELECT (SELECT min(type) FROM entity_values WHERE type > second.type) FROM second WHERE type IS NOT NULL
-			)
-		SELECT type FROM first WHERE type IS NOT NULL UNION SELECT type FROM second WHERE type IS NOT NULL ORDER BY type`)
+	rows, err := r.rows(ctx, `SELECT DISTINCT type FROM journals UNION SELECT DISTINCT type FROM entity_values ORDER BY type`)
 	types, err := scan(rows, err, func(rows *sql.Rows, typ *string) (int, error) {
 		return 0, rows.Scan(typ)
 	})
@@ -61,20 +48,12 @@ func (r *Reader) Journals(ctx context.Context, typ, from string) iter.Seq2[store
 		if after != nil {
 			from = next(after.Key.ID)
 		}
-		// Each entity is looked up in the index, so that it does not matter how many events it has.
 		rows, err := r.rows(ctx, `
-			WITH RECURSIVE entities (entity) AS (
-				SELECT min(entity) FROM events WHERE type = ?1 AND entity >= ?2
-				UNION ALL
-				SELECT (SELECT min(entity) FROM events WHERE type = ?1 AND entity > entities.entity) FROM entities WHERE entity IS NOT NULL
-				LIMIT ?3
-			)
-			SELECT entities.entity, events.seq, events.time, coalesce(snapshots.seq, 0)
-			FROM entities
-			JOIN events ON events.type = ?1 AND events.entity = entities.entity
-				AND events.seq = (SELECT max(seq) FROM events WHERE type = ?1 AND entity = entities.entity)
-			LEFT JOIN snapshots ON snapshots.type = ?1 AND snapshots.entity = entities.entity
-			ORDER BY entities.entity`,
+			SELECT entity, events.seq, events.time, coalesce(snapshots.seq, 0)
+			FROM journals
+			JOIN events ON events.journal = journals.id AND events.seq = (SELECT max(seq) FROM events WHERE journal = journals.id)
+			LEFT JOIN snapshots ON snapshots.journal = journals.id
+			WHERE journals.type = ? AND entity >= ? ORDER BY entity LIMIT ?`,
 			typ, from, pageRows)
 		infos, err := scan(rows, err, func(rows *sql.Rows, info *store.JournalInfo) (int, error) {
 			info.Key.Type = typ
@@ -129,29 +108,27 @@ func (r *Reader) ListValues(ctx context.Context, typ, from string) iter.Seq2[sto
 // Events implements [store.Lister].
 func (r *Reader) Events(ctx context.Context, key store.Key, from uint64) iter.Seq2[store.Event, error] {
 	return func(yield func(store.Event, error) bool) {
-		var head uint64
-		err := r.row(ctx, `SELECT coalesce(max(seq), 0) FROM events WHERE type = ? AND entity = ?`, []any{key.Type, key.ID}, &head)
+		last, _, err := r.newest(ctx, key)
 		if err != nil {
 			yield(store.Event{}, fmt.Errorf("list events of %v: %w", key, r.file.explain(err)))
 			return
 		}
-		r.events(ctx, key, max(from, 1), head)(yield)
+		r.events(ctx, key, last, max(from, 1))(yield)
 	}
 }
 
-// events returns the events of an entity from one number to another, both included.
-func (r *Reader) events(ctx context.Context, key store.Key, from, to uint64) iter.Seq2[store.Event, error] {
+// events returns the events of an entity from a number on until the last.
+func (r *Reader) events(ctx context.Context, key store.Key, last head, from uint64) iter.Seq2[store.Event, error] {
 	return paged(func(after *store.Event) ([]store.Event, error) {
 		want := from
 		if after != nil {
 			want = after.Seq + 1
 		}
-		if want > to {
+		if want > last.seq {
 			return nil, nil
 		}
-		rows, err := r.rows(ctx, `
-			SELECT seq, time, data FROM events WHERE type = ? AND entity = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`,
-			key.Type, key.ID, want, to, pageRows)
+		rows, err := r.rows(ctx, `SELECT seq, time, data FROM events WHERE journal = ? AND seq BETWEEN ? AND ? ORDER BY seq LIMIT ?`,
+			last.journal, want, last.seq, pageRows)
 		events, err := scan(rows, err, func(rows *sql.Rows, event *store.Event) (int, error) {
 			err := rows.Scan(&event.Seq, (*millis)(&event.Time), &event.Data)
 			return len(event.Data), err

@@ -22,27 +22,38 @@ var steps = []string{
 	);
 	INSERT INTO meta VALUES ('settled', 0);
 
-	-- The events of event sourced entities. Rows are only ever added.
-	CREATE TABLE events (
-		id     INTEGER PRIMARY KEY, -- grows from event to event, over all entities
-		type   TEXT    NOT NULL,    -- the persistence id
-		entity TEXT    NOT NULL,
-		seq    INTEGER NOT NULL,    -- from 1, without gaps, for each entity
-		time   INTEGER NOT NULL,    -- Unix time in milliseconds
-		op     BLOB,                -- of the append, at its last event
-		data   BLOB    NOT NULL,    -- google.protobuf.Any
-		UNIQUE (type, entity, seq)
+	-- The event sourced entities that have events.
+	CREATE TABLE journals (
+		id     INTEGER PRIMARY KEY,
+		type   TEXT NOT NULL, -- the persistence id
+		entity TEXT NOT NULL,
+		UNIQUE (type, entity)
 	);
 
-	-- The newest snapshot of an event sourced entity.
-	CREATE TABLE snapshots (
-		type   TEXT    NOT NULL,
-		entity TEXT    NOT NULL,
-		seq    INTEGER NOT NULL, -- of the last event that it contains
-		time   INTEGER NOT NULL,
-		data   BLOB    NOT NULL, -- google.protobuf.Any
-		PRIMARY KEY (type, entity)
+	-- Their events. Rows are only ever added.
+	CREATE TABLE events (
+		id      INTEGER PRIMARY KEY, -- grows from event to event, over all entities
+		type    TEXT    NOT NULL,    -- as in journals
+		journal INTEGER NOT NULL REFERENCES journals,
+		seq     INTEGER NOT NULL,    -- from 1, without gaps, for each entity
+		time    INTEGER NOT NULL,    -- Unix time in milliseconds
+		op      BLOB,                -- of the append, at its last event
+		data    BLOB    NOT NULL,    -- google.protobuf.Any
+		UNIQUE (journal, seq)
 	);
+
+	-- Their newest snapshots.
+	CREATE TABLE snapshots (
+		journal INTEGER PRIMARY KEY REFERENCES journals,
+		seq     INTEGER NOT NULL, -- of the last event that it contains
+		time    INTEGER NOT NULL,
+		data    BLOB    NOT NULL -- google.protobuf.Any
+	);
+
+	-- For people: what has happened to whom, and when.
+	CREATE VIEW history AS
+		SELECT events.id, events.type, entity, seq, strftime('%Y-%m-%d %H:%M:%f', time / 1000.0, 'unixepoch') AS time, data
+		FROM events JOIN journals ON journals.id = journal;
 
 	-- The states of value entities.
 	CREATE TABLE entity_values (

@@ -58,10 +58,8 @@ func TestStore_KeepsThePromisesOfConsumers(t *testing.T) {
 
 func TestStore_KeepsThePromisesOfReplicas(t *testing.T) {
 	t.Parallel()
-	storetest.RunReplicas(t, "sqlite", func(t *testing.T) store.Replicas {
-		t.Helper()
-		return openNew(t)
-	})
+	s := openNew(t)
+	storetest.RunReplicas(t, "sqlite", func(*testing.T) store.Replicas { return s })
 }
 
 func TestStore_ListsWhatItHas(t *testing.T) {

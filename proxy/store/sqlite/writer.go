@@ -19,6 +19,7 @@ type writer struct {
 	db   *sql.DB
 	conn *sql.Conn
 
+	heads    heads
 	changed  []log // by the transaction that is under way
 	watchers watchers
 }
@@ -64,6 +65,9 @@ func (w *writer) commit(ctx context.Context, batch []operation) error {
 	w.changed = w.changed[:0]
 	defer func() { w.watchers.notify(w.changed) }() // after a failure, too: it may be unknown
 	return w.transaction(ctx, func() error {
+		if err := w.heads.refresh(ctx, &w.statements); err != nil {
+			return err
+		}
 		for _, o := range batch {
 			if err := o.run(ctx, w); err != nil {
 				return err
@@ -95,6 +99,7 @@ func (w *writer) transaction(ctx context.Context, do func() error) error {
 // rollback ends a transaction that has failed. SQLite may have ended it already, which makes
 // this an error.
 func (w *writer) rollback(ctx context.Context) {
+	w.heads.forget()
 	_, _ = w.exec(ctx, `ROLLBACK`)
 }
 
