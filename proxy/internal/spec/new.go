@@ -18,6 +18,8 @@ type Options struct {
 	// SkipVersionCheck accepts a user function of any protocol version. Who sets it
 	// should log a warning (protocol section 2.4); [Discover] does.
 	SkipVersionCheck bool
+	// NoTopics and NoEventLog refuse methods that need what the proxy has not.
+	NoTopics, NoEventLog bool
 }
 
 func (o Options) entityTypes() []string {
@@ -103,6 +105,9 @@ func (s *Spec) add(entity *protocol.Entity, opts Options) error {
 		if err := rules.apply(service); err != nil {
 			return err
 		}
+	}
+	if err := s.addEventing(service, opts); err != nil {
+		return err
 	}
 	s.Services = append(s.Services, service)
 	s.services[name] = service

@@ -27,6 +27,8 @@ type Spec struct {
 	Files *protoregistry.Files
 	// Services are the entities and actions in the order of the spec.
 	Services []*Service
+	// Consumers are what consumes events, in the order of the spec.
+	Consumers []*Consumer
 
 	sources  map[string][]byte // serialized file descriptors by path
 	services map[string]*Service
@@ -78,6 +80,8 @@ type Method struct {
 	InputURL, OutputURL string
 	// Bindings are the ways to call the method over HTTP, in order of declaration.
 	Bindings []*httprule.Binding
+	// Topic is where replies are published. Empty for nowhere.
+	Topic string
 
 	path string
 	keys []key // in order of declaration; none if the method belongs to an action
