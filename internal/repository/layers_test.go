@@ -20,26 +20,27 @@ type layer struct {
 // layers are the import rules of design section 3, by path; "." is the package in
 // the root. The longest path that matches a package is its layer.
 var layers = map[string]layer{
-	"protocol":                 {},
-	"internal":                 {below: []string{"protocol", "entity"}},
-	"entity":                   {below: []string{"protocol", "internal"}},
-	"eventsourced":             {below: shared},
-	"valueentity":              {below: shared},
-	"crdt":                     {below: shared},
-	"action":                   {below: shared},
-	".":                        {below: shared},
-	"proxy":                    {below: shared},
-	"proxy/internal/scripted":  {below: shared, tests: true}, // a user function for the proxy's tests
-	"proxy/store/storetest":    {below: append([]string{"proxy"}, shared...), tests: true},
-	"testkit":                  {below: libraries, tests: true},
-	"benchmarks":               {below: libraries},
-	"cmd":                      {below: libraries},
-	"conformance":              {below: append([]string{"conformance/modelpb"}, libraries...), tests: true},
-	"conformance/cmd":          {below: append([]string{"conformance", "conformance/modelpb"}, libraries...), tests: true},
-	"conformance/modelpb":      {below: []string{"protocol"}},
-	"conformance/models":       {below: modeled},
-	"conformance/userfunction": {below: append([]string{"conformance/models"}, modeled...)},
-	"examples":                 {below: libraries},
+	"protocol":                    {},
+	"internal":                    {below: []string{"protocol", "entity"}},
+	"entity":                      {below: []string{"protocol", "internal"}},
+	"eventsourced":                {below: shared},
+	"valueentity":                 {below: shared},
+	"crdt":                        {below: shared},
+	"action":                      {below: shared},
+	".":                           {below: shared},
+	"proxy":                       {below: shared},
+	"proxy/internal/scripted":     {below: shared, tests: true}, // a user function for the proxy's tests
+	"proxy/eventing/eventingtest": {below: append([]string{"proxy"}, shared...), tests: true},
+	"proxy/store/storetest":       {below: append([]string{"proxy"}, shared...), tests: true},
+	"testkit":                     {below: libraries, tests: true},
+	"benchmarks":                  {below: libraries},
+	"cmd":                         {below: libraries},
+	"conformance":                 {below: append([]string{"conformance/modelpb"}, libraries...), tests: true},
+	"conformance/cmd":             {below: append([]string{"conformance", "conformance/modelpb"}, libraries...), tests: true},
+	"conformance/modelpb":         {below: []string{"protocol"}},
+	"conformance/models":          {below: modeled},
+	"conformance/userfunction":    {below: append([]string{"conformance/models"}, modeled...)},
+	"examples":                    {below: libraries},
 }
 
 var (
