@@ -60,6 +60,10 @@ type Proxy struct {
 	// proxy.
 	Descriptors store.Descriptors
 
+	// Eventing says how methods get events, and where their replies are published. It works
+	// with a Journal that has what it needs, as that in memory has.
+	Eventing Eventing
+
 	// Cluster connects the proxy with others, which replicate CRDT entities among each
 	// other. It is joined once the user function has been discovered, and left when the
 	// proxy stops. Nil means that there are no others.

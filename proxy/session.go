@@ -15,10 +15,12 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/internal/actions"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/crdts"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/entities"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/events"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/frontend"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
 // modulePath is that of the module which this package belongs to.
@@ -32,6 +34,9 @@ type running struct {
 	crdts    *crdts.Entities     // one of them
 	node     *replication.Node   // of the cluster
 	actions  *actions.Actions
+
+	stores    eventStores
+	consumers *events.Consumers
 }
 
 // stateful are the entities of one kind.
@@ -50,12 +55,18 @@ type session struct {
 	running  *running // nil before discovery
 	reporter *routing.Reporter
 	link     *link
+	journal  store.Journal
+	stores   eventStores
 
 	background sync.WaitGroup // front end, and reporter
 }
 
 func (p *Proxy) newSession(ctx context.Context) (*session, error) {
-	s := &session{proxy: p, logger: p.logger()}
+	s := &session{proxy: p, logger: p.logger(), journal: p.journal()}
+	var err error
+	if s.stores, err = p.eventStores(s.journal); err != nil {
+		return nil, err
+	}
 	config := frontend.Config{Handler: p.handle, Logger: s.logger, MaxMessageSize: p.maxMessageSize()}
 	link, err := p.UserFunction.connect(ctx, config)
 	if err != nil {
@@ -92,6 +103,7 @@ func (s *session) serve(ctx context.Context, lis net.Listener) error {
 	err := s.open(work, life)
 	if err == nil {
 		close(s.proxy.readiness())
+		s.running.consumers.Start()
 		s.logger.LogAttrs(ctx, slog.LevelInfo, "proxy serves", slog.String("addr", lis.Addr().String()))
 		<-work.Done()
 	}
@@ -109,7 +121,11 @@ func (s *session) serve(ctx context.Context, lis net.Listener) error {
 // open discovers the user function and opens the front end for its services.
 func (s *session) open(work, life context.Context) error {
 	discovered, err := spec.Discover(work, protocol.NewEntityDiscoveryClient(s.link.conn), spec.Config{
-		Options:      spec.Options{SkipVersionCheck: s.proxy.SkipVersionCheck},
+		Options: spec.Options{
+			SkipVersionCheck: s.proxy.SkipVersionCheck,
+			NoTopics:         s.stores.broker == nil,
+			NoEventLog:       s.stores.log == nil,
+		},
 		ProxyVersion: version(),
 		Logger:       s.logger,
 	})
@@ -134,7 +150,7 @@ func (s *session) open(work, life context.Context) error {
 	router := routing.New(discovered, s.reporter)
 	config := entities.Config{
 		UserFunction:       s.link.conn,
-		Journal:            s.proxy.journal(),
+		Journal:            s.journal,
 		Values:             s.proxy.values(),
 		PassivationTimeout: positive(s.proxy.PassivationTimeout, defaultPassivationTimeout),
 		RelayTimeout:       positive(s.proxy.RelayTimeout, defaultRelayTimeout),
@@ -164,7 +180,9 @@ func (s *session) open(work, life context.Context) error {
 		crdts:   replicated,
 		node:    node,
 		actions: actions.New(life, actions.Config{UserFunction: s.link.conn, Report: s.reporter.Report}),
+		stores:  s.stores,
 	}
+	s.openEventing(life, config.RelayTimeout)
 	for entityType, runners := range s.running.entities {
 		router.Register(entityType, runners)
 	}
@@ -197,10 +215,12 @@ func (s *session) close(ctx context.Context, abort context.CancelFunc) error {
 	defer context.AfterFunc(grace, abort)()
 
 	if s.running != nil {
+		s.running.consumers.Stop()
 		s.running.crdts.Drain() // the front end waits for the streams of clients
 	}
 	s.frontend.Shutdown(grace)
 	if s.running != nil {
+		s.running.consumers.Wait()
 		if err := s.running.router.Wait(grace); err != nil {
 			s.logger.LogAttrs(ctx, slog.LevelWarn, "calls were aborted at the end of the grace period")
 		}

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
@@ -40,6 +41,21 @@ type link struct {
 // close closes the connection and stops the user function.
 func (l *link) close() error {
 	return errors.Join(l.conn.Close(), l.stop(), l.loopback.close())
+}
+
+// ready waits until the user function can be called. A user function that is away, or
+// restarts, is no reason to take an event for one that cannot be handled.
+func (l *link) ready(ctx context.Context) error {
+	for {
+		state := l.conn.GetState()
+		if state == connectivity.Ready {
+			return nil
+		}
+		l.conn.Connect()
+		if !l.conn.WaitForStateChange(ctx, state) {
+			return ctx.Err()
+		}
+	}
 }
 
 // dialOptions are those of every connection to a user function.

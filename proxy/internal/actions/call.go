@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/routing"
 )
@@ -16,12 +17,11 @@ import (
 // returns one response after the other, and then io.EOF or a status. Both end with the
 // context; cancel ends it with the status of a client that has failed.
 func (a *Actions) call(ctx context.Context, command *routing.Command, cancel context.CancelCauseFunc) (func() (*actionpb.ActionResponse, error), error) {
-	first := &actionpb.ActionCommand{
-		ServiceName: command.Method.Service.Name,
-		Name:        command.Method.Name,
-		Metadata:    command.Metadata,
-	}
+	first := &actionpb.ActionCommand{ServiceName: command.Method.Service.Name, Name: command.Method.Name}
 	in, out := command.Method.Descriptor.IsStreamingClient(), command.Method.Descriptor.IsStreamingServer()
+	if !in || !command.Event { // see pump
+		first.Metadata = command.Metadata
+	}
 	switch {
 	case in && out:
 		stream, err := a.userFunction.HandleStreamed(ctx)
@@ -73,14 +73,18 @@ type sink interface {
 
 // pump sends the header and then the requests, each as soon as the user function has
 // room for it, in a goroutine that Close waits for. It ends with the last request, or
-// with the call.
+// with the call. The metadata of an event goes with the request (protocol section 9.3).
 func (a *Actions) pump(header *actionpb.ActionCommand, command *routing.Command, to sink, cancel context.CancelCauseFunc) {
 	next := command.Requests
 	if next == nil {
 		next = only(command.Payload)
 	}
+	var metadata *protocol.Metadata
+	if command.Event {
+		metadata = command.Metadata
+	}
 	a.pumps.Go(func() {
-		if err := pass(header, next, to); err != nil && !errors.Is(err, io.EOF) {
+		if err := pass(header, next, metadata, to); err != nil && !errors.Is(err, io.EOF) {
 			cancel(err)
 		}
 	})
@@ -88,7 +92,7 @@ func (a *Actions) pump(header *actionpb.ActionCommand, command *routing.Command,
 
 // pass sends everything and half-closes the call. An error that is io.EOF means that the
 // user function has ended it.
-func pass(header *actionpb.ActionCommand, next func() (*anypb.Any, error), to sink) error {
+func pass(header *actionpb.ActionCommand, next func() (*anypb.Any, error), metadata *protocol.Metadata, to sink) error {
 	if err := to.Send(header); err != nil {
 		return err
 	}
@@ -100,7 +104,7 @@ func pass(header *actionpb.ActionCommand, next func() (*anypb.Any, error), to si
 		if err != nil {
 			return err
 		}
-		if err := to.Send(&actionpb.ActionCommand{Payload: payload}); err != nil {
+		if err := to.Send(&actionpb.ActionCommand{Payload: payload, Metadata: metadata}); err != nil {
 			return err
 		}
 	}

@@ -58,5 +58,16 @@ func (c *client) failure(failure *protocol.Failure) error {
 	if code == codes.OK || code > codes.Unauthenticated {
 		code = codes.Unknown
 	}
-	return status.Error(code, failure.GetDescription())
+	return &FailureError{status: status.New(code, failure.GetDescription())}
 }
+
+// A FailureError is a failure that a component has answered with, as a gRPC status.
+type FailureError struct {
+	status *status.Status
+}
+
+// Error returns the text of the status.
+func (e *FailureError) Error() string { return e.status.Err().Error() }
+
+// GRPCStatus returns the status, for the client.
+func (e *FailureError) GRPCStatus() *status.Status { return e.status }

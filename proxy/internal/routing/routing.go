@@ -37,6 +37,9 @@ type Command struct {
 	// Metadata came with the call. Nil for none. Whether it is passed on is up to the
 	// kind.
 	Metadata *protocol.Metadata
+	// Event says that the command is an event of a log or a topic, and that the metadata
+	// belongs to the payload.
+	Event bool
 
 	cause *cause
 }
@@ -78,6 +81,7 @@ type Router struct {
 	spec     *spec.Spec
 	reporter *Reporter
 	kinds    map[string]Kind
+	publish  Publish // nil if no method has a topic
 	tasks    tasks
 }
 
@@ -96,6 +100,16 @@ func (r *Router) Register(entityType string, kind Kind) {
 // (protocol section 8.2). It may return while the command goes on, for the context's or the
 // component's reasons; send is not called after that.
 func (r *Router) Call(ctx context.Context, command *Command, send func(*protocol.Reply) error) error {
+	err := r.Deliver(ctx, command, send)
+	if err != nil {
+		r.reportUnpublished(ctx, err)
+	}
+	return err
+}
+
+// Deliver is Call for whoever reports the error, if it is not a client. A *[FailureError] is
+// what the component has answered.
+func (r *Router) Deliver(ctx context.Context, command *Command, send func(*protocol.Reply) error) error {
 	return r.tasks.do(func() error {
 		return r.dispatch(ctx, command, &client{router: r, method: command.Method, send: send})
 	})
@@ -106,7 +120,7 @@ func (r *Router) Call(ctx context.Context, command *Command, send func(*protocol
 // with the context. It does not block.
 func (r *Router) Complete(ctx context.Context, command *Command, response *Response) {
 	r.tasks.start(func() {
-		err := r.respond(ctx, command, response, nobody{})
+		err := r.respond(ctx, command, response, r.audience(ctx, command, nobody{}))
 		if err != nil && (ctx.Err() == nil || status.Code(err) != status.FromContextError(ctx.Err()).Code()) {
 			r.reporter.Report(ctx, Fault{Service: command.Method.Service.Name, Command: command.Method.Name, Err: fmt.Errorf("forward of a command that its client had given up: %w", err)})
 		}
@@ -132,6 +146,7 @@ func (r *Router) start(ctx context.Context, command *Command, to audience) func(
 			return status.Errorf(codes.Unimplemented, "%s has the entity type %s, which this proxy does not serve", service.Name, service.EntityType)
 		}
 	}
+	to = r.audience(ctx, command, to)
 	respond := func(response *Response) error { return r.respond(ctx, command, response, to) }
 	if starter, ok := kind.(Starter); ok {
 		handle := starter.Start(ctx, command)

@@ -1,6 +1,7 @@
 package scripted
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -150,4 +151,46 @@ func Forwarded(service, command string, payload *anypb.Any) *protocol.ClientActi
 	return &protocol.ClientAction{Action: &protocol.ClientAction_Forward{
 		Forward: &protocol.Forward{ServiceName: service, CommandName: command, Payload: payload},
 	}}
+}
+
+// Annotate lets a method get events, or publish its replies.
+func Annotate(tb testing.TB, es *protocol.EntitySpec, service, method string, eventing *annotations.Eventing) {
+	tb.Helper()
+	set := &descriptorpb.FileDescriptorSet{}
+	require.NoError(tb, proto.Unmarshal(es.GetProto(), set)) //nolint:forbidigo // the test has encoded it
+	eventingFile := protodesc.ToFileDescriptorProto(annotations.File_cloudstate_eventing_proto)
+	if !slices.ContainsFunc(set.GetFile(), func(f *descriptorpb.FileDescriptorProto) bool { return f.GetName() == eventingFile.GetName() }) {
+		set.File = append(set.File, eventingFile)
+	}
+	found := false
+	for _, f := range set.GetFile() {
+		for _, s := range f.GetService() {
+			for _, m := range s.GetMethod() {
+				if f.GetPackage()+"."+s.GetName() == service && m.GetName() == method {
+					found = true
+					m.Options = &descriptorpb.MethodOptions{}
+					proto.SetExtension(m.GetOptions(), annotations.E_Eventing, eventing)
+				}
+			}
+		}
+	}
+	require.True(tb, found, "there is no %s.%s", service, method)
+	encoded, err := proto.Marshal(set)
+	require.NoError(tb, err)
+	es.Proto = encoded
+}
+
+// FromTopic returns an annotation of a method that consumes a topic.
+func FromTopic(topic, group string) *annotations.Eventing {
+	return &annotations.Eventing{In: &annotations.EventSource{ConsumerGroup: group, Source: &annotations.EventSource_Topic{Topic: topic}}}
+}
+
+// FromLog returns an annotation of a method that consumes the events of a service.
+func FromLog(service, group string) *annotations.Eventing {
+	return &annotations.Eventing{In: &annotations.EventSource{ConsumerGroup: group, Source: &annotations.EventSource_EventLog{EventLog: PersistenceID(service)}}}
+}
+
+// ToTopic adds a topic for the replies to an annotation, which may be nil.
+func ToTopic(eventing *annotations.Eventing, topic string) *annotations.Eventing {
+	return &annotations.Eventing{In: eventing.GetIn(), Out: &annotations.EventDestination{Destination: &annotations.EventDestination_Topic{Topic: topic}}}
 }

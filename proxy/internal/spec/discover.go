@@ -11,10 +11,14 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/backoff"
 )
 
 // ProxyName is how the proxy introduces itself to user functions.
 const ProxyName = "cloudstate-go-proxy"
+
+// pauses are those between attempts to discover (protocol section 2.1).
+var pauses = backoff.Backoff{Min: time.Second, Max: 10 * time.Second}
 
 // maxSpecSize is the largest answer that is accepted, in bytes: that of the reference
 // proxy for all messages of a user function (protocol section 10.1).
@@ -83,16 +87,12 @@ func (c Config) ask(ctx context.Context, client protocol.EntityDiscoveryClient) 
 		if err == nil {
 			return answer, nil
 		}
-		delay := backoff(attempt)
+		delay := pauses.Delay(attempt)
 		if ctx.Err() == nil {
 			c.Logger.LogAttrs(ctx, slog.LevelWarn, "the user function did not answer; trying again",
 				slog.Any("error", err), slog.Duration("delay", delay))
 		}
-		timer := time.NewTimer(delay)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if backoff.Sleep(ctx, delay) != nil {
 			return nil, fmt.Errorf("discover the user function: %w; the last attempt: %w", context.Cause(ctx), err)
 		}
 	}

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -30,6 +31,13 @@ func (c *Consumer) Method(typeURL string) *Method {
 		name = anyName
 	}
 	return cmp.Or(c.methods[protoreflect.FullName(name)], c.methods[anyName])
+}
+
+// Emits says whether an event sourced entity of the user function writes an event log.
+func (s *Spec) Emits(persistenceID string) bool {
+	return slices.ContainsFunc(s.Services, func(service *Service) bool {
+		return service.EntityType == EventSourced && service.PersistenceID == persistenceID
+	})
 }
 
 // addEventing adds what the annotations of the methods of a service say of events
