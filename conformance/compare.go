@@ -1,9 +1,9 @@
 package conformance
 
 import (
-	"fmt"
+	"slices"
+	"strings"
 
-	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoregistry"
@@ -11,9 +11,8 @@ import (
 
 // requireEqual fails the trial unless two messages are equal in every field: also in whether
 // sub-messages are present, in fields that are not known, and in the bytes of what is in an
-// Any. It shows the lines in which they differ.
+// Any. It shows the messages with the lines in which they differ.
 func requireEqual(t *trial, want, got proto.Message, what string, args ...any) {
-	t.Helper()
 	if proto.Equal(want, got) {
 		return
 	}
@@ -23,6 +22,41 @@ func requireEqual(t *trial, want, got proto.Message, what string, args ...any) {
 		readable.Resolver = &protoregistry.Types{}
 		wantText, gotText = readable.Format(want), readable.Format(got)
 	}
-	require.Equalf(t, wantText, gotText, what, args...)
-	t.Fatalf("%s: the messages differ in a way that their text does not show: want %v, got %v", fmt.Sprintf(what, args...), want, got)
+	t.Fatalf(what+" is not as expected (-) but (+):\n%s", append(args, diff(wantText, gotText))...)
+}
+
+// diff returns the lines of two texts, each once, marked with - if only the first has them
+// and with + if only the second has them.
+func diff(first, second string) string {
+	a, b := strings.Split(strings.TrimSpace(first), "\n"), strings.Split(strings.TrimSpace(second), "\n")
+	// common[i][j] is how many lines a[i:] and b[j:] can have in common.
+	common := make([][]int, len(a)+1)
+	for i := range common {
+		common[i] = make([]int, len(b)+1)
+	}
+	for i := range slices.Backward(a) {
+		for j := range slices.Backward(b) {
+			if a[i] == b[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			} else {
+				common[i][j] = max(common[i+1][j], common[i][j+1])
+			}
+		}
+	}
+	var lines strings.Builder
+	i, j := 0, 0
+	for i < len(a) || j < len(b) {
+		switch {
+		case i < len(a) && j < len(b) && a[i] == b[j]:
+			lines.WriteString("  " + a[i] + "\n")
+			i, j = i+1, j+1
+		case j == len(b) || i < len(a) && common[i+1][j] >= common[i][j+1]:
+			lines.WriteString("- " + a[i] + "\n")
+			i++
+		default:
+			lines.WriteString("+ " + b[j] + "\n")
+			j++
+		}
+	}
+	return lines.String()
 }

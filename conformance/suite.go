@@ -40,6 +40,18 @@ func newSuite[T any](s side, notApplicable map[string]string, parts ...checks[T]
 	return &suite[T]{side: s, checks: all, notApplicable: notApplicable}
 }
 
+// without returns the suite without some assertions. Their reasons are in its reports.
+func (s *suite[T]) without(skip map[string]string) *suite[T] {
+	rest := newSuite(s.side, maps.Clone(s.notApplicable), s.checks)
+	for id, reason := range skip {
+		if _, ok := rest.checks[id]; ok {
+			delete(rest.checks, id)
+			rest.notApplicable[id] = reason
+		}
+	}
+	return rest
+}
+
 // mistakes returns what is wrong with the suite: assertions that it leaves out, and checks
 // of assertions that it does not have.
 func (s *suite[T]) mistakes() []string {

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -92,28 +93,52 @@ func TestRequireEqual_ShowsWhatDiffers(t *testing.T) {
 	bytes := pack(response).GetValue()
 	tests := map[string]struct {
 		want, got *protocol.Reply
-		diff      string // "" if they are equal
+		diff      []string // lines of it; nil if they are equal
 	}{
-		"equal messages":              {&protocol.Reply{Payload: pack(response)}, &protocol.Reply{Payload: pack(response)}, ""},
-		"another payload":             {&protocol.Reply{Payload: pack(response)}, &protocol.Reply{Payload: pack(&actionmodel.Response{Message: "two"})}, `"two"`},
-		"an empty message is present": {&protocol.Reply{}, &protocol.Reply{Metadata: &protocol.Metadata{}}, "+metadata"},
+		"equal messages": {&protocol.Reply{Payload: pack(response)}, &protocol.Reply{Payload: pack(response)}, nil},
+		"another payload": {
+			&protocol.Reply{Payload: pack(response)},
+			&protocol.Reply{Payload: pack(&actionmodel.Response{Message: "two"})},
+			[]string{"  payload:", "- message: \"one\"", "+ message: \"two\""},
+		},
+		"an empty message is present": {&protocol.Reply{}, &protocol.Reply{Metadata: &protocol.Metadata{}}, []string{"+ metadata: {}"}},
 		"other bytes of a payload": {
 			&protocol.Reply{Payload: pack(response)},
 			&protocol.Reply{Payload: &anypb.Any{TypeUrl: pack(response).GetTypeUrl(), Value: append(bytes, bytes...)}},
-			"value:",
+			[]string{"  type_url:", "- value:", "+ value:"},
 		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			outcome, detail := runTrial(t.Context(), func(t *trial) { requireEqual(t, tt.want, tt.got, "the reply to command %d", 7) })
-			if tt.diff == "" {
+			if tt.diff == nil {
 				require.Equal(t, Passed, outcome, detail)
 				return
 			}
 			require.Equal(t, Failed, outcome)
-			require.Contains(t, detail, tt.diff)
-			require.Contains(t, detail, "the reply to command 7")
+			require.Contains(t, detail, "the reply to command 7 is not as expected")
+			for _, line := range tt.diff {
+				require.Contains(t, strings.Join(strings.Fields(detail), " "), strings.Join(strings.Fields(line), " "))
+			}
+		})
+	}
+}
+
+func TestDiff_MarksLines(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ first, second, want string }{
+		"the same":        {"a\nb\n", "a\nb\n", "  a\n  b\n"},
+		"a line more":     {"a\nc", "a\nb\nc", "  a\n+ b\n  c\n"},
+		"a line less":     {"a\nb\nc", "a\nc", "  a\n- b\n  c\n"},
+		"another line":    {"a\nb\nc", "a\nx\nc", "  a\n- b\n+ x\n  c\n"},
+		"nothing at last": {"a\nb", "", "- a\n- b\n+ \n"},
+		"moved":           {"a\nb", "b\na", "- a\n  b\n+ a\n"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			require.Equal(t, tt.want, diff(tt.first, tt.second))
 		})
 	}
 }

@@ -21,6 +21,10 @@ type UserFunction struct {
 
 	// Timeout is how long a message may take. Zero means 3 seconds, as in the official kit.
 	Timeout time.Duration
+
+	// Skip are assertions that are not checked, by their ids, with the reasons that the report
+	// then gives: for instance that the user function crashes. Optional.
+	Skip map[string]string
 }
 
 // defaultTimeout is how long a message may take, if the target does not say.
@@ -31,12 +35,12 @@ const defaultTimeout = 3 * time.Second
 // user function does not serve the model that it needs. The report is logged at the end.
 func TestUserFunction(t *testing.T, target UserFunction) {
 	t.Helper()
-	userFunctionSuite.test(t, newUserFunction(target))
+	userFunctionSuite.without(target.Skip).test(t, newUserFunction(target))
 }
 
 // CheckUserFunction is TestUserFunction without go test.
 func CheckUserFunction(ctx context.Context, target UserFunction) *Report {
-	return userFunctionSuite.check(ctx, newUserFunction(target))
+	return userFunctionSuite.without(target.Skip).check(ctx, newUserFunction(target))
 }
 
 var userFunctionSuite = newSuite(ofUserFunction, userFunctionNotApplicable,

@@ -16,6 +16,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -81,6 +82,7 @@ func check(ctx context.Context, args []string, stderr io.Writer) (*conformance.R
 func checkUserFunction(ctx context.Context, flags *flag.FlagSet, args []string) (*conformance.Report, error) {
 	addr := flags.String("addr", "127.0.0.1:8080", "where the user function listens")
 	timeout := flags.Duration("timeout", 3*time.Second, "how long each message may take")
+	skip := skipFlag(flags)
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return nil, err
 	}
@@ -88,6 +90,23 @@ func checkUserFunction(ctx context.Context, flags *flag.FlagSet, args []string) 
 	if err != nil {
 		return nil, fmt.Errorf("connect to the user function at %s: %w", *addr, err)
 	}
-	report := conformance.CheckUserFunction(ctx, conformance.UserFunction{Conn: conn, Timeout: *timeout})
+	report := conformance.CheckUserFunction(ctx, conformance.UserFunction{Conn: conn, Timeout: *timeout, Skip: skip})
 	return report, conn.Close()
 }
+
+// skipFlag defines the flag -skip, and returns what it is set to.
+func skipFlag(flags *flag.FlagSet) map[string]string {
+	skip := map[string]string{}
+	flags.Func("skip", "assertions that are not checked, such as P-030,P-031", func(ids string) error {
+		for id := range strings.SplitSeq(ids, ",") {
+			if !assertionID.MatchString(id) {
+				return fmt.Errorf("%q is not the number of an assertion, such as P-030", id)
+			}
+			skip[id] = "skipped with -skip"
+		}
+		return nil
+	})
+	return skip
+}
+
+var assertionID = regexp.MustCompile(`^P-\d{3}$`)

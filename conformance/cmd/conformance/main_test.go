@@ -38,6 +38,13 @@ func TestRun_ReportsOnAUserFunction(t *testing.T) {
 	require.Regexp(t, `\n +\d+ +0 +2  checks of 65 assertions\n$`, out.String())
 }
 
+func TestRun_SkipsAssertions(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	require.Equal(t, 0, run(t.Context(), []string{"userfunction", "-skip", "P-030,P-031", "-addr", serve(t, models.Components()...)}, &out, &errs), errs.String())
+	require.Regexp(t, `\n +0 +0 +1  P-031 .*\n +not applicable: skipped with -skip\n`, out.String())
+}
+
 func TestRun_ReportsWhatAUserFunctionDoesNotServe(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
@@ -69,6 +76,7 @@ func TestRun_RefusesWhatItDoesNotUnderstand(t *testing.T) {
 		"an unknown flag":   {[]string{"userfunction", "-port", "8080"}, "flag provided but not defined: -port"},
 		"an argument":       {[]string{"userfunction", "127.0.0.1:8080"}, "userfunction takes flags only"},
 		"a broken address":  {[]string{"userfunction", "-addr", "dns://%zz/"}, "connect to the user function at"},
+		"a broken number":   {[]string{"userfunction", "-skip", "P-030,31"}, `"31" is not the number of an assertion`},
 		"a broken duration": {[]string{"userfunction", "-timeout", "3"}, "invalid value"},
 	}
 	for name, tt := range tests {
