@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net"
@@ -40,6 +41,7 @@ type Kit struct {
 	journal  *journal
 	values   store.Values
 	entities map[string][]*component.Declaration // by persistence id
+	stubs    []*Stub
 	outcomes outcomes
 	laws     laws
 
@@ -70,9 +72,15 @@ func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.
 	}
 	k := &Kit{tb: tb, entities: map[string][]*component.Declaration{}, activations: map[store.Key]int{}}
 	for _, c := range service.Components {
+		if s, ok := c.(*Stub); ok {
+			k.stubs = append(k.stubs, s)
+		}
 		if d := c.Declare(); d.Kind.Keyed {
 			k.entities[d.PersistenceID] = append(k.entities[d.PersistenceID], d)
 		}
+	}
+	if err := k.checkStubs(); err != nil {
+		tb.Fatalf("testkit: %v", err)
 	}
 	stored := memory.New()
 	k.proxy = &proxy.Proxy{
@@ -89,6 +97,15 @@ func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.
 	k.proxy.Journal = k.journal
 	k.run()
 	return k
+}
+
+// checkStubs returns what is wrong with what the stubs were told.
+func (k *Kit) checkStubs() error {
+	mistakes := make([]error, 0, len(k.stubs))
+	for _, s := range k.stubs {
+		mistakes = append(mistakes, s.check())
+	}
+	return errors.Join(mistakes...)
 }
 
 // observed returns a service of which the kit sees what it does, and that logs to the test.
@@ -134,6 +151,9 @@ func (k *Kit) run() {
 		cancel()
 		if err := <-served; err != nil {
 			k.tb.Errorf("testkit: the proxy: %v", err)
+		}
+		if err := k.checkStubs(); err != nil {
+			k.tb.Errorf("testkit: %v", err)
 		}
 		for _, fault := range k.Faults() {
 			k.tb.Errorf("testkit: the proxy found a fault of the service, which the test has not asked for with Faults: %s", fault)

@@ -72,6 +72,9 @@ func (s *entitySession) violatedf(law Law, format string, args ...any) {
 	s.kit.violated(violation{law: law, place: s.place, found: fmt.Sprintf(format, args...)})
 }
 
+// ended implements session.
+func (s *entitySession) ended() {}
+
 // begin returns the outcome of a command, of which nothing is known yet.
 func (s *entitySession) begin(c *protocol.Command) *Outcome {
 	return &Outcome{

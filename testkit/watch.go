@@ -8,19 +8,22 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/internal/component"
 	"github.com/cloudstate-go/cloudstate/internal/wire"
+	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/protocol/eventsourcedpb"
 	"github.com/cloudstate-go/cloudstate/protocol/valueentitypb"
 )
 
-// A session sees what passes between the proxy and one activation of an entity. Its methods
-// are called by the goroutine of the entity, which does nothing else meanwhile. Messages are
-// valid only until they return.
+// A session sees what passes between the proxy and one activation of an entity, or one call of
+// an action. Its methods are called by the goroutine of the entity, which does nothing else
+// meanwhile, and those of an action concurrently. Messages are valid only until they return.
 type session interface {
 	// received is called with each message of the proxy, before the service handles it.
 	received(in proto.Message)
 	// sent is called with each message of the service, before the proxy gets it.
 	sent(out proto.Message)
+	// ended is called when the stream is over.
+	ended()
 }
 
 // watchStream is an interceptor of the streams of the protocol.
@@ -34,9 +37,14 @@ func (k *Kit) watchStream(srv any, stream grpc.ServerStream, info *grpc.StreamSe
 		s = newValueSession(k, probe)
 	case crdtpb.Crdt_Handle_FullMethodName:
 		s = newCRDTSession(k, probe)
+	case actionpb.ActionProtocol_HandleStreamedIn_FullMethodName,
+		actionpb.ActionProtocol_HandleStreamedOut_FullMethodName,
+		actionpb.ActionProtocol_HandleStreamed_FullMethodName:
+		s = &actionSession{kit: k}
 	default:
 		return handler(srv, stream)
 	}
+	defer s.ended()
 	return handler(srv, &watchedStream{ServerStream: stream, ctx: component.WithProbe(stream.Context(), probe), session: s})
 }
 
