@@ -17,8 +17,16 @@ func (k *Kit) watchCall(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	if !ok || info.FullMethod != actionpb.ActionProtocol_HandleUnary_FullMethodName {
 		return handler(ctx, req)
 	}
+	l := newLink(k)
+	defer l.close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(l.cut, cancel)() //nolint:contextcheck // it says when, and has nothing else
 	o := k.newActionOutcome(command)
-	out, err := handler(ctx, req)
+	out, err := handler(ctx, req) // and wait for it, because the memory of req is used again
+	if l.severed() {
+		return nil, errBroken
+	}
 	if response, ok := out.(*actionpb.ActionResponse); ok {
 		o.respond(response)
 		k.outcomes.add(o)

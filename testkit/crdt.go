@@ -92,8 +92,8 @@ type crdtSession struct {
 	broken   bool               // a law was, so that whatever follows would be as well
 }
 
-func newCRDTSession(k *Kit, probe *component.Probe) *crdtSession {
-	return &crdtSession{entitySession: newEntitySession(k, probe), commands: map[int64]*Outcome{}, last: "it was activated"}
+func newCRDTSession(l *link, probe *component.Probe) *crdtSession {
+	return &crdtSession{entitySession: newEntitySession(l, probe), commands: map[int64]*Outcome{}, last: "it was activated"}
 }
 
 func (s *crdtSession) received(in proto.Message) {

@@ -333,3 +333,13 @@ func TestLaws_HoldForReplicatedMapsAndVotes(t *testing.T) {
 		}
 	})
 }
+
+// watchedWatch opens a stream, and waits for its first reply.
+func watchedWatch(t *testing.T, kit *testkit.Kit) (grpc.ServerStreamingClient[cartpb.Cart], error) {
+	t.Helper()
+	watching, err := pb.NewWatchedCartClient(kit).WatchCart(t.Context(), &cartpb.GetShoppingCart{UserId: "s1"})
+	if err == nil {
+		_, err = watching.Recv()
+	}
+	return watching, err
+}

@@ -15,8 +15,8 @@ type eventSourcedSession struct {
 	current *Outcome     // nil if no command is under way
 }
 
-func newEventSourcedSession(k *Kit, probe *component.Probe) *eventSourcedSession {
-	return &eventSourcedSession{entitySession: newEntitySession(k, probe)}
+func newEventSourcedSession(l *link, probe *component.Probe) *eventSourcedSession {
+	return &eventSourcedSession{entitySession: newEntitySession(l, probe)}
 }
 
 func (s *eventSourcedSession) received(in proto.Message) {

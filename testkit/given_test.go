@@ -147,3 +147,7 @@ func TestStart_KnowsWhatAStoreHas(t *testing.T) {
 	kit.Given(testkit.Events("shopping-cart", "jo", itemAdded("hat", 1)))
 	require.Equal(t, map[string]int32{"shirt": 2, "hat": 1}, quantities(t, kit))
 }
+
+func snapshotOf(product string, quantity int32) *domain.Cart {
+	return &domain.Cart{Items: []*domain.LineItem{{ProductId: product, Quantity: quantity}}}
+}

@@ -26,6 +26,7 @@ type history struct {
 	snapshot *anypb.Any // that it begins with, or nil
 	before   int64      // the number of events in that
 	events   []*anypb.Any
+	previous store.Head // before the last append
 }
 
 func newJournal(j store.Journal) *journal {
@@ -47,7 +48,7 @@ func (j *journal) Append(ctx context.Context, a store.Append) (store.Head, error
 	head, err := j.Journal.Append(ctx, a)
 	if err == nil {
 		h := j.histories[a.Key]
-		h.events = append(h.events, events...)
+		h.events, h.previous = append(h.events, events...), a.Expected
 		j.histories[a.Key] = h
 	}
 	return head, err

@@ -44,11 +44,15 @@ type Kit struct {
 	stubs    []*Stub
 	outcomes outcomes
 	laws     laws
+	injected injected
+	handlers sync.WaitGroup // of streams, which may go on when these are broken
 
 	mu     sync.Mutex
 	faults []string // not yet returned by Faults
 	// activations counts how often entities were brought into memory.
 	activations map[store.Key]int
+	// links are what is open between proxy and service, with the entity, if it has one.
+	links map[*link]store.Key
 }
 
 var _ grpc.ClientConnInterface = (*Kit)(nil)
@@ -70,7 +74,7 @@ func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.
 	if err := service.Validate(); err != nil {
 		tb.Fatalf("testkit: %v", err)
 	}
-	k := &Kit{tb: tb, entities: map[string][]*component.Declaration{}, activations: map[store.Key]int{}}
+	k := &Kit{tb: tb, entities: map[string][]*component.Declaration{}, activations: map[store.Key]int{}, links: map[*link]store.Key{}}
 	for _, c := range service.Components {
 		if s, ok := c.(*Stub); ok {
 			k.stubs = append(k.stubs, s)
@@ -94,7 +98,7 @@ func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.
 		c(k.proxy)
 	}
 	k.journal, k.values = newJournal(k.proxy.Journal), k.proxy.Values
-	k.proxy.Journal = k.journal
+	k.proxy.Journal, k.proxy.Values = newFaultyJournal(k.journal, &k.injected), &faultyValues{k.values, &k.injected}
 	k.run()
 	return k
 }
@@ -151,6 +155,10 @@ func (k *Kit) run() {
 		cancel()
 		if err := <-served; err != nil {
 			k.tb.Errorf("testkit: the proxy: %v", err)
+		}
+		k.handlers.Wait()
+		for _, fault := range k.injected.rest() {
+			k.tb.Errorf("testkit: the fault %s was injected, but has not happened: there was no occasion", fault)
 		}
 		if err := k.checkStubs(); err != nil {
 			k.tb.Errorf("testkit: %v", err)
@@ -218,6 +226,9 @@ func (k *Kit) Faults() []string {
 }
 
 func (k *Kit) addFault(fault proxy.Fault) {
+	if isInjected(fault.Err) {
+		return
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults = append(k.faults, fault.String())

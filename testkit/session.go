@@ -14,6 +14,7 @@ import (
 // entitySession is what the sessions of all kinds have in common.
 type entitySession struct {
 	kit     *Kit
+	link    *link
 	probe   *component.Probe
 	service string
 	key     store.Key
@@ -21,8 +22,8 @@ type entitySession struct {
 	typ     *component.Declaration // nil for a service that is not the kit's
 }
 
-func newEntitySession(k *Kit, probe *component.Probe) entitySession {
-	return entitySession{kit: k, probe: probe}
+func newEntitySession(l *link, probe *component.Probe) entitySession {
+	return entitySession{kit: l.kit, link: l, probe: probe}
 }
 
 // init takes the init message of a stream.
@@ -36,9 +37,7 @@ func (s *entitySession) init(entityType, service, id string) {
 		}
 	}
 	s.place = s.key.String()
-	s.kit.mu.Lock()
-	s.kit.activations[s.key]++
-	s.kit.mu.Unlock()
+	s.kit.activated(s.link, s.key)
 	s.probe.Encoded = func(value, decoded any, err error) {
 		if err != nil {
 			s.violatedf(LawPayload, "a %T was encoded, but does not decode: %v. What is stored now can never be read again", value, err)

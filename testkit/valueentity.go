@@ -18,8 +18,8 @@ type valueSession struct {
 	broken    bool       // a law was, so that whatever follows would be as well
 }
 
-func newValueSession(k *Kit, probe *component.Probe) *valueSession {
-	s := &valueSession{entitySession: newEntitySession(k, probe)}
+func newValueSession(l *link, probe *component.Probe) *valueSession {
+	s := &valueSession{entitySession: newEntitySession(l, probe)}
 	probe.Discarded = func() { s.discarded = true }
 	return s
 }
