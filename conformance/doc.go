@@ -10,6 +10,7 @@
 //	func TestConformance(t *testing.T) {
 //		conn, err := grpc.NewClient("127.0.0.1:8080", grpc.WithTransportCredentials(insecure.NewCredentials()))
 //		require.NoError(t, err)
+//		t.Cleanup(func() { conn.Close() })
 //		conformance.TestUserFunction(t, &conformance.UserFunction{Conn: conn})
 //	}
 //

@@ -33,6 +33,9 @@ const defaultTimeout = 3 * time.Second
 // TestUserFunction checks the user function's side of the protocol, with a subtest for each
 // assertion, in which each scenario has one. A scenario is skipped, with the reason, if the
 // user function does not serve the model that it needs. The report is logged at the end.
+//
+// The subtests run in parallel, when the test that calls it has returned: what they need is
+// closed with t.Cleanup.
 func TestUserFunction(t *testing.T, target UserFunction) {
 	t.Helper()
 	userFunctionSuite.without(target.Skip).test(t, newUserFunction(target))

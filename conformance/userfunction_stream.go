@@ -26,8 +26,14 @@ type kind struct {
 	// nothing.
 	command func(c *protocol.Command) proto.Message
 	request func(entityID string) proto.Message
-	// reply is what the model answers to the request, if it is the first on a stream.
-	reply func(commandID int64) proto.Message
+	// reply makes a message of a reply, and says is that of the model to the request, if it is
+	// the first on a stream.
+	reply func(commandID int64, action *protocol.ClientAction) proto.Message
+	says  *protocol.ClientAction
+	// others are the other models of the kind, which reply with an empty response, with what
+	// ids of their entities begin with.
+	others   map[string]string
+	response proto.Message
 }
 
 var kinds = map[string]kind{
@@ -42,9 +48,12 @@ var kinds = map[string]kind{
 		},
 		command: func(c *protocol.Command) proto.Message { return esCommand(c) },
 		request: func(entityID string) proto.Message { return &eventsourcedmodel.Request{Id: entityID} },
-		reply: func(commandID int64) proto.Message {
-			return esReply(&eventsourcedpb.EventSourcedReply{CommandId: commandID, ClientAction: es.says("")})
+		reply: func(commandID int64, action *protocol.ClientAction) proto.Message {
+			return esReply(&eventsourcedpb.EventSourcedReply{CommandId: commandID, ClientAction: action})
 		},
+		says:     es.says(""),
+		others:   map[string]string{eventSourcedTwoName: "entity", eventSourcedConfiguredName: "entity"},
+		response: &eventsourcedmodel.Response{},
 	},
 	"value entity": {
 		model:  valueModelName,
@@ -57,9 +66,12 @@ var kinds = map[string]kind{
 		},
 		command: func(c *protocol.Command) proto.Message { return veCommand(c) },
 		request: func(entityID string) proto.Message { return &valuemodel.Request{Id: entityID} },
-		reply: func(commandID int64) proto.Message {
-			return veReply(&valueentitypb.ValueEntityReply{CommandId: commandID, ClientAction: ve.says("")})
+		reply: func(commandID int64, action *protocol.ClientAction) proto.Message {
+			return veReply(&valueentitypb.ValueEntityReply{CommandId: commandID, ClientAction: action})
 		},
+		says:     ve.says(""),
+		others:   map[string]string{valueTwoName: "entity", valueConfiguredName: "entity"},
+		response: &valuemodel.Response{},
 	},
 	"CRDT entity": {
 		model:  crdtModelName,
@@ -72,9 +84,12 @@ var kinds = map[string]kind{
 		},
 		command: func(c *protocol.Command) proto.Message { return crCommand(c) },
 		request: func(entityID string) proto.Message { return &crdtmodel.Request{Id: entityID} },
-		reply: func(commandID int64) proto.Message {
-			return crReply(&crdtpb.CrdtReply{CommandId: commandID, ClientAction: cr.says(cr.gcounter(0))})
+		reply: func(commandID int64, action *protocol.ClientAction) proto.Message {
+			return crReply(&crdtpb.CrdtReply{CommandId: commandID, ClientAction: action})
 		},
+		says:     cr.says(cr.gcounter(0)),
+		others:   map[string]string{crdtTwoName: "GCounter", crdtConfiguredName: "Configured"},
+		response: &crdtmodel.Response{},
 	},
 }
 
@@ -117,7 +132,10 @@ var streamChecks = checks[*userFunction]{
 	"P-029": forEachKind(kindChecks{"a command for another one": refusesAnotherEntity}),
 	"P-030": forEachKind(kindChecks{"no payload": refusesNoPayload}),
 	"P-031": forEachKind(kindChecks{"an unknown command": refusesUnknownCommand}),
-	"P-033": forEachKind(kindChecks{"a command that does nothing": leavesOutWhatIsUnused}),
+	"P-033": forEachKind(kindChecks{
+		"a command that does nothing": leavesOutWhatIsUnused,
+		"the other services":          leavesOutWhatIsUnusedElsewhere,
+	}),
 }
 
 func endsWhenIdle(t *trial, u *userFunction, k kind) {
@@ -183,5 +201,19 @@ func refusesUnknownCommand(t *trial, u *userFunction, k kind) {
 func leavesOutWhatIsUnused(t *trial, u *userFunction, k kind) {
 	s, id := k.activate(t, u)
 	s.send(k.command(k.process(id, 1)))
-	s.expect(k.reply(1), "the reply to a command that does nothing")
+	s.expect(k.reply(1, k.says), "the reply to a command that does nothing")
+}
+
+func leavesOutWhatIsUnusedElsewhere(t *trial, u *userFunction, k kind) {
+	for service, prefix := range k.others {
+		u.need(t, service)
+		id := u.newID(prefix)
+		s := u.open(t, k.method, k.answer)
+		s.send(k.init(service, id))
+		command := k.process(id, 1)
+		command.Name = "Call"
+		s.send(k.command(command))
+		s.expect(k.reply(1, replyWith(k.response)), "the reply of %s", service)
+		s.passivate()
+	}
 }

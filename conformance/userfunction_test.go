@@ -15,37 +15,51 @@ import (
 	"github.com/cloudstate-go/cloudstate/conformance/models"
 )
 
-func TestUserFunction_OfThisLibraryOverMemory(t *testing.T) {
+//snippet:userfunction
+
+func TestUserFunction(t *testing.T) {
 	t.Parallel()
-	lis := bufconn.Listen(1 << 20)
-	conn := serveModels(t, lis, grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }))
+	addr := startUserFunction(t) // yours, with the models
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, conn.Close()) })
 	conformance.TestUserFunction(t, conformance.UserFunction{Conn: conn})
 }
 
-func TestUserFunction_OfThisLibraryOverTCP(t *testing.T) {
+//snippet:end
+
+func TestUserFunction_OverMemory(t *testing.T) {
 	t.Parallel()
+	lis := bufconn.Listen(1 << 20)
+	serveModels(t, lis)
+	conn, err := grpc.NewClient("passthrough:memory",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return lis.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, conn.Close()) })
+	conformance.TestUserFunction(t, conformance.UserFunction{Conn: conn})
+}
+
+// startUserFunction serves the models over TCP until the test ends, and returns where.
+func startUserFunction(t *testing.T) string {
+	t.Helper()
 	var config net.ListenConfig
 	lis, err := config.Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	conformance.TestUserFunction(t, conformance.UserFunction{Conn: serveModels(t, lis)})
+	serveModels(t, lis)
+	return lis.Addr().String()
 }
 
-// serveModels serves the models on lis until the test ends and returns a connection to them.
-func serveModels(t *testing.T, lis net.Listener, options ...grpc.DialOption) *grpc.ClientConn {
+// serveModels serves the models until the test ends.
+func serveModels(t *testing.T, lis net.Listener) {
 	t.Helper()
 	service := models.Service()
 	service.Logger = slog.New(slog.DiscardHandler)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- service.Serve(ctx, lis) }()
-
-	options = append(options, grpc.WithTransportCredentials(insecure.NewCredentials()))
-	conn, err := grpc.NewClient("passthrough:///"+lis.Addr().String(), options...)
-	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.NoError(t, conn.Close())
 		cancel()
 		require.NoError(t, <-served)
 	})
-	return conn
 }

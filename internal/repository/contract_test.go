@@ -38,11 +38,14 @@ const (
 	entityProto     = "cloudstate/entity.proto"
 )
 
-// contract is protocol section 1, in its order.
-var contract = []struct {
+// A protoContract is a file and what it has to be.
+type protoContract struct {
 	descriptor protoreflect.FileDescriptor
 	want       protoFile
-}{
+}
+
+// contract is protocol section 1, in its order.
+var contract = []protoContract{
 	{protocol.File_cloudstate_entity_proto, protoFile{
 		name: entityProto,
 		pkg:  "cloudstate",
@@ -204,7 +207,12 @@ var contract = []struct {
 // The files are those of protocol section 1: packages, messages, fields, methods.
 func TestProtocolFiles_AreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
-	for _, file := range contract {
+	requireContract(t, contract)
+}
+
+func requireContract(t *testing.T, files []protoContract) {
+	t.Helper()
+	for _, file := range files {
 		t.Run(file.want.name, func(t *testing.T) {
 			t.Parallel()
 			require.Equal(t, protoreflect.Proto3, file.descriptor.Syntax())

@@ -2,7 +2,6 @@ package repository_test
 
 import (
 	"io/fs"
-	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -14,7 +13,7 @@ func TestReadme_CodeComesFromExamples(t *testing.T) {
 	t.Parallel()
 	guides, err := fs.Glob(root(), "docs/*.md")
 	require.NoError(t, err)
-	for _, name := range slices.Insert(guides, 0, "README.md") {
+	for _, name := range append(guides, "README.md", "conformance/README.md") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			text, err := fs.ReadFile(root(), name)
