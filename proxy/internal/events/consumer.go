@@ -128,7 +128,7 @@ func (c *consumer) deliver(ctx context.Context, event eventing.Event) (err error
 			err = fmt.Errorf("the proxy panicked: %v\n%s", p, debug.Stack())
 		}
 	}()
-	payload, err := payloadOf(event)
+	payload, err := event.Payload()
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (c *consumer) report(ctx context.Context, at *eventing.Event, err error) {
 
 // command returns the name of the method for an event, or "".
 func (c *consumer) command(event eventing.Event) string {
-	payload, err := payloadOf(event)
+	payload, err := event.Payload()
 	if err != nil {
 		return ""
 	}

@@ -145,7 +145,7 @@ func (l eventLog) read(ctx context.Context, after uint64, limit int) ([]logged, 
 			Source:          l.persistenceID,
 			SpecVersion:     eventing.SpecVersion,
 			Type:            payload.GetTypeUrl(),
-			DataContentType: anyContentType,
+			DataContentType: eventing.AnyContentType,
 			Subject:         s.EntityID,
 			Data:            payload.GetValue(),
 		}}

@@ -1,4 +1,4 @@
-package events
+package eventing
 
 import (
 	"encoding/binary"

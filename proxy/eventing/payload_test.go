@@ -1,10 +1,8 @@
-package events
+package eventing_test
 
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
@@ -14,8 +12,10 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/eventing"
 )
 
+const anyURL = protocol.TypeURLPrefix + "google.protobuf.Any"
+
 // P-207, A-37: what a method gets for a message of a topic, by its content type.
-func TestPayloadOf_FollowsTheTable(t *testing.T) {
+func TestPayload_FollowsTheTable(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		contentType, typ, data string
@@ -32,8 +32,8 @@ func TestPayloadOf_FollowsTheTable(t *testing.T) {
 		"protobuf, both parameters":          {`application/protobuf; messageType="shop.B"; proto=shop.A`, "shop.Sold", "a", "type.googleapis.com/shop.A", "a", ""},
 		"protobuf, malformed parameters":     {"application/protobuf; proto", "shop.Sold", "a", "type.googleapis.com/shop.Sold", "a", ""},
 		"protobuf, no type at all":           {"application/protobuf", "", "a", "", "", `neither that nor the attribute ce-type names a message; publish it as application/protobuf; proto=package.Message`},
-		"an Any":                             {anyContentType, "example.com/shop.Sold", "a", "example.com/shop.Sold", "a", ""},
-		"an Any of JSON":                     {anyContentType, "json.cloudstate.io/sold", "\x0a\x02{}", "json.cloudstate.io/sold", "\x0a\x02{}", ""},
+		"an Any":                             {eventing.AnyContentType, "example.com/shop.Sold", "a", "example.com/shop.Sold", "a", ""},
+		"an Any of JSON":                     {eventing.AnyContentType, "json.cloudstate.io/sold", "\x0a\x02{}", "json.cloudstate.io/sold", "\x0a\x02{}", ""},
 		"JSON":                               {"application/json", "sold", `{"a":1}`, "json.cloudstate.io/sold", "\x0a\x07" + `{"a":1}`, ""},
 		"JSON, empty":                        {"application/json", "sold", "", "json.cloudstate.io/sold", "", ""},
 		"JSON, with a character set":         {"application/json; charset=utf-8", "sold", "1", "json.cloudstate.io/sold", "\x0a\x011", ""},
@@ -61,7 +61,7 @@ func TestPayloadOf_FollowsTheTable(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := payloadOf(eventing.Event{ID: "1", DataContentType: tt.contentType, Type: tt.typ, Data: []byte(tt.data)})
+			got, err := (eventing.Event{DataContentType: tt.contentType, Type: tt.typ, Data: []byte(tt.data)}).Payload()
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)
 				return
@@ -82,7 +82,7 @@ func anyIn(t *testing.T, url, value string) string {
 }
 
 // P-207: what is published for a reply, by its type, and back again.
-func TestEventOf_FollowsTheTable(t *testing.T) {
+func TestSetPayload_FollowsTheTable(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		url, value             string
@@ -99,21 +99,22 @@ func TestEventOf_FollowsTheTable(t *testing.T) {
 		"a message":               {"type.googleapis.com/shop.Sold", "a", "shop.Sold", "application/protobuf", "a", "", ""},
 		"a message, empty":        {"type.googleapis.com/shop.Sold", "", "shop.Sold", "application/protobuf", "", "", ""},
 		"a message, other host":   {"example.com/shop.Sold", "a", "shop.Sold", "application/protobuf", "a", "", "type.googleapis.com/shop.Sold"},
-		"another primitive":       {"p.cloudstate.io/int32", "\x08\x01", "p.cloudstate.io/int32", anyContentType, "\x08\x01", "", ""},
+		"another primitive":       {"p.cloudstate.io/int32", "\x08\x01", "p.cloudstate.io/int32", eventing.AnyContentType, "\x08\x01", "", ""},
 		"JSON in an Any":          {anyURL, anyIn(t, "json.cloudstate.io/sold", "\x0a\x02{}"), "sold", "application/json", "{}", "", "json.cloudstate.io/sold"},
 		"an Any in an Any":        {anyURL, anyIn(t, anyURL, "a"), "google.protobuf.Any", "application/protobuf", "a", "", anyURL},
-		"no Any in an Any":        {anyURL, "\xff", "", "", "", "decode the reply as google.protobuf.Any", ""},
-		"nothing in an Any":       {anyURL, "", "", "", "", `the reply has the type URL "", want one such as type.googleapis.com/package.Message`, ""},
-		"no host":                 {"shop.Sold", "", "", "", "", `the reply has the type URL "shop.Sold"`, ""},
-		"no name":                 {"type.googleapis.com/", "", "", "", "", `the reply has the type URL "type.googleapis.com/"`, ""},
+		"no Any in an Any":        {anyURL, "\xff", "", "", "", "decode a google.protobuf.Any", ""},
+		"nothing in an Any":       {anyURL, "", "", "", "", `the payload has the type URL "", want one such as type.googleapis.com/package.Message`, ""},
+		"no host":                 {"shop.Sold", "", "", "", "", `the payload has the type URL "shop.Sold"`, ""},
+		"no name":                 {"type.googleapis.com/", "", "", "", "", `the payload has the type URL "type.googleapis.com/"`, ""},
 		"a string as a number":    {"p.cloudstate.io/string", "\x08\x01", "", "", "", "decode p.cloudstate.io/string", ""},
-		"JSON as a number":        {"json.cloudstate.io/sold", "\x08\x01", "", "", "", "decode the reply as json.cloudstate.io/sold", ""},
+		"JSON as a number":        {"json.cloudstate.io/sold", "\x08\x01", "", "", "", "decode a json.cloudstate.io/sold", ""},
 		"a string that is no UTF": {"p.cloudstate.io/string", "\x0a\x01\xff", "", "", "", "not valid UTF-8", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			event, err := eventOf("shop.Sales", &protocol.Reply{Payload: &anypb.Any{TypeUrl: tt.url, Value: []byte(tt.value)}})
+			var event eventing.Event
+			err := event.SetPayload(&anypb.Any{TypeUrl: tt.url, Value: []byte(tt.value)})
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)
 				return
@@ -123,7 +124,7 @@ func TestEventOf_FollowsTheTable(t *testing.T) {
 			require.Equal(t, tt.contentType, event.DataContentType)
 			require.Equal(t, tt.data, string(event.Data))
 
-			back, err := payloadOf(event)
+			back, err := event.Payload()
 			require.NoError(t, err)
 			if tt.back == "" {
 				require.Equal(t, tt.url, back.GetTypeUrl())
@@ -135,108 +136,27 @@ func TestEventOf_FollowsTheTable(t *testing.T) {
 	}
 }
 
-func text(key, value string) *protocol.MetadataEntry {
-	return &protocol.MetadataEntry{Key: key, Value: &protocol.MetadataEntry_StringValue{StringValue: value}}
-}
-
-func replyWith(entries ...*protocol.MetadataEntry) *protocol.Reply {
-	return &protocol.Reply{Payload: &anypb.Any{TypeUrl: "type.googleapis.com/shop.Sold"}, Metadata: &protocol.Metadata{Entries: entries}}
-}
-
-func TestEventOf_HasAttributesOfItsOwn(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		event, err := eventOf("shop.Sales", replyWith())
-		require.NoError(t, err)
-		other, err := eventOf("shop.Sales", replyWith())
-		require.NoError(t, err)
-		require.Len(t, event.ID, 36)
-		require.NotEqual(t, event.ID, other.ID)
-		event.ID = ""
-		require.Equal(t, eventing.Event{
-			Source: "shop.Sales", SpecVersion: "1.0", Type: "shop.Sold", DataContentType: "application/protobuf", Time: time.Now().UTC(),
-		}, event)
-	})
-}
-
-// Section 9.4: the metadata of a reply sets attributes of its event.
-func TestEventOf_TakesAttributesFromTheMetadata(t *testing.T) {
-	t.Parallel()
-	event, err := eventOf("shop.Sales", replyWith(
-		text("ce-id", "7"), text("CE-Source", "/shop"), text("ce-specversion", "1.1"), text("ce-type", "sold"),
-		text("content-type", "application/protobuf; proto=shop.Sold"), text("ce-dataschema", "https://example.com"), text("ce-subject", "jo"),
-		text("ce-time", "2026-11-25T08:30:00+01:00"), text("ce-tenant", "a"),
-		text("ce-id", "8"), text("x-other", "b"), // the first one counts, and what is no attribute does not
-		&protocol.MetadataEntry{Key: "ce-bytes", Value: &protocol.MetadataEntry_BytesValue{BytesValue: []byte("c")}},
-	))
-	require.NoError(t, err)
-	require.True(t, event.Time.Equal(time.Date(2026, 11, 25, 7, 30, 0, 0, time.UTC)))
-	event.Time = time.Time{}
-	require.Equal(t, eventing.Event{
-		ID: "7", Source: "/shop", SpecVersion: "1.1", Type: "sold", DataContentType: "application/protobuf; proto=shop.Sold",
-		DataSchema: "https://example.com", Subject: "jo", Extensions: map[string]string{"tenant": "a"},
-	}, event)
-	back, err := payloadOf(event)
-	require.NoError(t, err)
-	require.Equal(t, "type.googleapis.com/shop.Sold", back.GetTypeUrl(), "the content type says what the type does not say any more")
-}
-
-func TestEventOf_RefusesAttributesThatAreWrong(t *testing.T) {
-	t.Parallel()
-	for want, entry := range map[string]*protocol.MetadataEntry{
-		"the metadata of the reply: the attribute time": text("ce-time", "now"),
-		"has no id; set what is missing":                text("ce-id", ""),
-		"has no source; set what is missing":            text("ce-source", ""),
-		"an attribute has no name":                      text("ce-", "x"),
-	} {
-		_, err := eventOf("shop.Sales", replyWith(entry))
-		require.ErrorContains(t, err, want)
-	}
-}
-
-// Section 9.3: the metadata of an event, in that order; what is not there is not.
-func TestMetadataOf_HasTheAttributesInOrder(t *testing.T) {
-	t.Parallel()
-	event := eventing.Event{ID: "1", Source: "carts", SpecVersion: "1.0", Type: "type.googleapis.com/shop.Sold", DataContentType: anyContentType, Subject: "jo"}
-	requireMetadata(t, event, "ce-id: 1", "ce-source: carts", "ce-specversion: 1.0", "ce-type: type.googleapis.com/shop.Sold",
-		"Content-Type: application/vnd.cloudstate.protobuf.any", "ce-subject: jo")
-	requireMetadata(t, eventing.Event{ID: "1", Source: "s", SpecVersion: "1.0"}, "ce-id: 1", "ce-source: s", "ce-specversion: 1.0", "ce-type: ")
-	event.DataSchema, event.Time, event.Extensions = "u", time.Unix(0, 0).UTC(), map[string]string{"b": "\xff", "a": "1"}
-	requireMetadata(t, event, "ce-id: 1", "ce-source: carts", "ce-specversion: 1.0", "ce-type: type.googleapis.com/shop.Sold",
-		"Content-Type: application/vnd.cloudstate.protobuf.any", "ce-dataschema: u", "ce-subject: jo", "ce-time: 1970-01-01T00:00:00Z", "ce-a: 1", "ce-b: \uFFFD")
-}
-
-func requireMetadata(t *testing.T, event eventing.Event, want ...string) {
-	t.Helper()
-	entries := metadataOf(event).GetEntries()
-	got := make([]string, 0, len(entries))
-	for _, e := range entries {
-		got = append(got, e.GetKey()+": "+e.GetStringValue())
-	}
-	require.Equal(t, want, got)
-}
-
-// FuzzPayloadOf checks that every message of a topic gives a payload or an error, and that a
+// FuzzPayload checks that every message of a topic gives a payload or an error, and that a
 // payload that is published comes back as it was.
-func FuzzPayloadOf(f *testing.F) {
+func FuzzPayload(f *testing.F) {
 	f.Add("application/protobuf; proto=shop.A", "shop.Sold", []byte("a"))
 	f.Add("application/json", "sold", []byte("{}"))
 	f.Add("text/plain; charset=utf-16", "", []byte{0xfe, 0xff, 0, 'h'})
 	f.Add("application/vnd.cloudstate.protobuf.any", anyURL, []byte{0x0a, 0})
 	f.Add("", "", []byte(nil))
 	f.Fuzz(func(t *testing.T, contentType, typ string, data []byte) {
-		payload, err := payloadOf(eventing.Event{ID: "1", DataContentType: contentType, Type: typ, Data: data})
+		payload, err := (eventing.Event{DataContentType: contentType, Type: typ, Data: data}).Payload()
 		if err != nil {
 			return
 		}
-		event, err := contentOf(payload)
-		if err != nil || payload.GetTypeUrl() == anyURL {
+		var event eventing.Event
+		if event.SetPayload(payload) != nil || payload.GetTypeUrl() == anyURL {
 			return // an Any of anything
 		}
-		again, err := payloadOf(event)
+		again, err := event.Payload()
 		require.NoError(t, err)
 		host, name, _ := strings.Cut(payload.GetTypeUrl(), "/")
-		if host+"/" != jsonHost && host+"/" != primitiveHost {
+		if host != "json.cloudstate.io" && host != "p.cloudstate.io" {
 			require.Equal(t, protocol.TypeURLPrefix+name, again.GetTypeUrl())
 		} else {
 			require.Equal(t, payload.GetTypeUrl(), again.GetTypeUrl())
