@@ -23,6 +23,9 @@
 //	cluster.Heal()
 //	cluster.Converge()
 //
+// Methods that consume events get them while the test goes on: those that its commands emit,
+// and what [Kit.Publish] publishes. [Kit.RequirePublished] looks at topics.
+//
 // Time is real unless the test runs in a bubble of testing/synctest. There it is virtual,
 // and passivation and timeouts cost nothing.
 package testkit

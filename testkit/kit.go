@@ -97,6 +97,7 @@ func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.
 	for _, c := range configure {
 		c(k.proxy)
 	}
+	keepEventing(k.proxy)
 	k.journal, k.values = newJournal(k.proxy.Journal), k.proxy.Values
 	k.proxy.Journal, k.proxy.Values = newFaultyJournal(k.journal, &k.injected), &faultyValues{k.values, &k.injected}
 	k.run()
