@@ -20,7 +20,8 @@
 //     reply: its side effects are carried out. A client that streams gets nothing; one that
 //     waits for its only reply gets an error from the proxy, unless the method returns
 //     google.protobuf.Empty.
-//   - grpc.SetHeader sets metadata of the first reply.
+//   - grpc.SetHeader sets metadata of the first reply. If replies are published to a topic, keys
+//     such as ce-subject set attributes of the event that it becomes.
 //
 // # Failures
 //
