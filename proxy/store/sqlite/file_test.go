@@ -2,13 +2,10 @@ package sqlite_test
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -317,51 +314,13 @@ func TestOpen_RefusesAFileThatIsOpen(t *testing.T) {
 	open(t, link)
 }
 
-// holdEnv has the path of a file that the test binary, run as another process, keeps open
-// until its standard input ends.
-const holdEnv = "CLOUDSTATE_SQLITE_TEST_HOLD"
-
-func TestMain(m *testing.M) {
-	if path := os.Getenv(holdEnv); path != "" {
-		os.Exit(hold(path))
-	}
-	os.Exit(m.Run())
-}
-
-// hold opens a file, says so, and waits.
-func hold(path string) int {
-	s, err := sqlite.Open(context.Background(), path)
-	if err == nil {
-		_, err = os.Stdout.WriteString("open\n")
-	}
-	if err == nil {
-		_, err = io.Copy(io.Discard, os.Stdin)
-	}
-	if err == nil {
-		err = s.Close()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
 func TestOpen_RefusesAFileThatAnotherProcessHasOpen(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "test.db")
-	holder := exec.CommandContext(t.Context(), os.Args[0])
-	holder.Env = append(os.Environ(), holdEnv+"="+path)
-	holder.Stderr = os.Stderr
-	stdin, err := holder.StdinPipe()
-	require.NoError(t, err)
-	stdout, err := holder.StdoutPipe()
-	require.NoError(t, err)
-	require.NoError(t, holder.Start())
-	_, err = stdout.Read(make([]byte, 16))
-	require.NoError(t, err)
+	holder := start(t, path, "")
+	holder.wait(t)
 
-	_, err = sqlite.Open(t.Context(), path)
+	_, err := sqlite.Open(t.Context(), path)
 	require.ErrorContains(t, err, fmt.Sprintf("is in use by process %d", holder.Process.Pid))
 	reader, err := sqlite.OpenReader(t.Context(), path)
 	require.NoError(t, err, "reading is possible")
@@ -369,9 +328,7 @@ func TestOpen_RefusesAFileThatAnotherProcessHasOpen(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
 
-	require.NoError(t, holder.Process.Kill())
-	require.Error(t, holder.Wait())
-	require.Error(t, stdin.Close(), "it has been closed by Wait")
+	holder.kill(t)
 	open(t, path) // the lock is gone with the process
 }
 
