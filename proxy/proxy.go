@@ -25,6 +25,8 @@ const (
 	defaultRelayTimeout       = time.Minute
 	defaultGracePeriod        = 10 * time.Second
 	defaultMaxMessageSize     = 12 << 20
+	defaultReadTimeout        = time.Minute
+	defaultWriteTimeout       = 30 * time.Second
 )
 
 // A Proxy serves the components of one user function to clients.
@@ -86,8 +88,8 @@ type Proxy struct {
 	// stops; what goes on longer is aborted. Zero means 10 seconds.
 	GracePeriod time.Duration
 
-	// MaxMessageSize limits the messages of clients and of the user function, in
-	// bytes. Zero means 12 MiB.
+	// MaxMessageSize limits the messages of clients and of the user function, and what
+	// clients send over HTTP, in bytes. Zero means 12 MiB.
 	MaxMessageSize int
 
 	// StreamBuffer limits what waits in the proxy for a client that reads a stream of a CRDT
@@ -96,6 +98,9 @@ type Proxy struct {
 	// function is told that the client has gone. Streams of actions need no limit: their
 	// handlers wait for their clients. Zero means as much as MaxMessageSize.
 	StreamBuffer int
+
+	// HTTP has the settings for clients that do not speak gRPC.
+	HTTP HTTP
 
 	// SkipVersionCheck accepts user functions of any protocol version.
 	SkipVersionCheck bool
@@ -190,6 +195,9 @@ func (p *Proxy) Serve(ctx context.Context, lis net.Listener) error {
 func (p *Proxy) startable() error {
 	if p.UserFunction == nil {
 		return errors.New("proxy: UserFunction is nil, want what Dial or Embed returns")
+	}
+	if err := p.HTTP.check(); err != nil {
+		return err
 	}
 	if !p.started.CompareAndSwap(false, true) {
 		return errors.New("proxy: Serve or Run was called before, and a proxy runs once; make another one")

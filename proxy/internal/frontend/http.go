@@ -30,8 +30,8 @@ func newHTTPServer(cfg Config, handler http.HandlerFunc) *http.Server {
 	return &http.Server{
 		Handler:           handler,
 		Protocols:         protocols,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       max(cfg.ReadTimeout, headerTimeout),
+		ReadHeaderTimeout: min(cfg.ReadTimeout, headerTimeout),
+		ReadTimeout:       cfg.ReadTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderSize,
 		// What clients do wrong before there is a request is nobody's fault here.
@@ -50,7 +50,18 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	defer s.survive(out, r)
 	r = r.WithContext(ctx)
-	current, err := s.published(ctx)
+	switch {
+	case s.allowOrigin(out, r):
+	case isWeb(r):
+		s.serveWeb(out, r)
+	default:
+		s.serveRules(out, r)
+	}
+}
+
+// serveRules answers a request by the HTTP rules of methods.
+func (s *Server) serveRules(out *output, r *http.Request) {
+	current, err := s.published(r.Context())
 	if err != nil {
 		out.fail(err)
 		return

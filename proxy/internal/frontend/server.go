@@ -50,6 +50,8 @@ type Config struct {
 	// WriteTimeout is how long a client may take to accept a piece of a response over
 	// HTTP. Zero means 30 seconds.
 	WriteTimeout time.Duration
+	// Origins are the web origins whose pages may call over HTTP; "*" stands for all.
+	Origins []string
 }
 
 // A Server is the front end of a proxy. All methods may be called concurrently.

@@ -61,7 +61,7 @@ func Bindings(method protoreflect.MethodDescriptor) ([]*Binding, error) {
 }
 
 // byDefault returns the binding of a method without a rule. There is none if nobody knows
-// what a request or a reply looks like, because that type is not in the descriptor set.
+// what a request or a reply looks like, because a type is not in the descriptor set.
 func byDefault(method protoreflect.MethodDescriptor) ([]*Binding, error) {
 	if missingType(method) != nil {
 		return nil, nil
@@ -73,14 +73,39 @@ func byDefault(method protoreflect.MethodDescriptor) ([]*Binding, error) {
 	return []*Binding{{Verb: "POST", Path: path, HasBody: true}}, nil
 }
 
-// missingType returns the type of a method that is not in the descriptor set, or nil.
-func missingType(method protoreflect.MethodDescriptor) protoreflect.MessageDescriptor {
+// missingType returns an error if the JSON of a method's messages cannot be known.
+func missingType(method protoreflect.MethodDescriptor) error {
 	for _, message := range []protoreflect.MessageDescriptor{method.Input(), method.Output()} {
-		if message.IsPlaceholder() {
-			return message
+		if missing := missingIn(message, make(map[protoreflect.FullName]bool)); missing != "" {
+			return misconfigured("The type of [%s] is not in the descriptor set; include the file that declares it", missing)
 		}
 	}
 	return nil
+}
+
+// missingIn returns the message, or the field in it at any depth, of which it is not even
+// known whether it is a message. Messages that are missing deeper are taken for empty.
+func missingIn(message protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) protoreflect.FullName {
+	if message.IsPlaceholder() && len(seen) == 0 {
+		return message.FullName()
+	}
+	if seen[message.FullName()] {
+		return ""
+	}
+	seen[message.FullName()] = true
+	for i := range message.Fields().Len() {
+		field := message.Fields().Get(i)
+		if !field.Kind().IsValid() {
+			return field.FullName()
+		}
+		if field.Message() == nil {
+			continue
+		}
+		if missing := missingIn(field.Message(), seen); missing != "" {
+			return missing
+		}
+	}
+	return ""
 }
 
 // ruleOf returns the rule of a method, or nil if it has none.

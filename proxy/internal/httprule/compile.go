@@ -22,8 +22,8 @@ func compile(method protoreflect.MethodDescriptor, rule *httpannotations.HttpRul
 	if selector := rule.GetSelector(); selector != "" && selector != string(method.FullName()) {
 		return nil, misconfigured("Rule selector [%s] must be empty or [%s]", selector, method.FullName())
 	}
-	if missing := missingType(method); missing != nil {
-		return nil, misconfigured("Type [%s] of method [%s] is not in the descriptor set; include the file that declares it", missing.FullName(), method.FullName())
+	if err := missingType(method); err != nil {
+		return nil, err
 	}
 	verb, path, err := pattern(rule)
 	if err != nil {
