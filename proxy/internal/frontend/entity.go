@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"os"
 	"strings"
 )
 
@@ -49,11 +49,12 @@ func readEntity(w http.ResponseWriter, r *http.Request, maxSize int) ([]byte, er
 
 // unreadable says why a body cannot be read.
 func unreadable(err error, maxSize int) error {
-	var tooLarge *http.MaxBytesError
+	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
+	timeout, timed := errors.AsType[net.Error](err)
 	switch {
-	case errors.As(err, &tooLarge):
+	case tooLarge:
 		return refuse(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", maxSize)
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case timed && timeout.Timeout():
 		return refuse(http.StatusRequestTimeout, "the body did not arrive in time")
 	default:
 		return refuse(http.StatusBadRequest, "read the body: %w", err)

@@ -191,3 +191,12 @@ func requireStatus(tb testing.TB, err error, code codes.Code, message string) {
 func textEntry(key, value string) *protocol.MetadataEntry {
 	return &protocol.MetadataEntry{Key: key, Value: &protocol.MetadataEntry_StringValue{StringValue: value}}
 }
+
+// metadataOf returns metadata of keys and values.
+func metadataOf(pairs ...string) *protocol.Metadata {
+	m := &protocol.Metadata{}
+	for i := 0; i < len(pairs); i += 2 {
+		m.Entries = append(m.Entries, textEntry(pairs[i], pairs[i+1]))
+	}
+	return m
+}

@@ -2,8 +2,11 @@ package frontend_test
 
 import (
 	"context"
+	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -145,4 +148,67 @@ func TestShutdown_Idle(t *testing.T) {
 	require.NoError(t, never.Serve(listener))
 	_, err := listener.DialContext(t.Context())
 	require.Error(t, err)
+}
+
+// A call over HTTP may end as it wants, like any other; new ones are refused.
+func TestShutdown_LetsRequestsFinish(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		n := startKinds(t, func(call frontend.Call) error {
+			<-release
+			return call.Send([]byte(thing("done")))
+		})
+		var calls sync.WaitGroup
+		calls.Go(func() {
+			n.do(t, "GET", "/whatever/x", "").require(t, http.StatusOK, "application/json", `{"name":"done"}`)
+		})
+		synctest.Wait()
+		calls.Go(func() { n.Shutdown(t.Context()) })
+		synctest.Wait()
+		_, err := n.listener.DialContext(t.Context())
+		require.Error(t, err)
+		close(release)
+		calls.Wait()
+	})
+}
+
+// A request that waits for the services to be known is refused at once.
+func TestShutdown_RefusesRequestsThatWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := start(t, frontend.Config{Handler: unused})
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			n.do(t, "GET", "/whatever/x", "").require(t, http.StatusServiceUnavailable, plain, "the proxy is shutting down; call another instance")
+		})
+		synctest.Wait()
+		n.Shutdown(t.Context())
+		waiting.Wait()
+	})
+}
+
+// When its context ends, Shutdown cancels what still runs over HTTP, also if the client has
+// already sent more, so that nobody watches its connection.
+func TestShutdown_CancelsRequests(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cancelled := false
+		n := startKinds(t, func(call frontend.Call) error {
+			<-call.Context().Done()
+			cancelled = true
+			return call.Context().Err()
+		})
+		conn, err := n.listener.DialContext(t.Context())
+		require.NoError(t, err)
+		const request = "GET /whatever/x HTTP/1.1\r\nHost: a\r\n\r\n"
+		_, err = conn.Write([]byte(request + request))
+		require.NoError(t, err)
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		n.Shutdown(ctx)
+		require.True(t, cancelled)
+		require.NoError(t, conn.Close())
+	})
 }

@@ -63,7 +63,7 @@ func Bindings(method protoreflect.MethodDescriptor) ([]*Binding, error) {
 // byDefault returns the binding of a method without a rule. There is none if nobody knows
 // what a request or a reply looks like, because a type is not in the descriptor set.
 func byDefault(method protoreflect.MethodDescriptor) ([]*Binding, error) {
-	if missingType(method) != nil {
+	if missingType(method) != "" {
 		return nil, nil
 	}
 	path, err := Parse("/" + string(method.Parent().FullName()) + "/" + string(method.Name()))
@@ -73,22 +73,24 @@ func byDefault(method protoreflect.MethodDescriptor) ([]*Binding, error) {
 	return []*Binding{{Verb: "POST", Path: path, HasBody: true}}, nil
 }
 
-// missingType returns an error if the JSON of a method's messages cannot be known.
-func missingType(method protoreflect.MethodDescriptor) error {
+// missingType returns what is missing to know the JSON of a method's messages; empty if
+// nothing is.
+func missingType(method protoreflect.MethodDescriptor) protoreflect.FullName {
+	seen := make(map[protoreflect.FullName]bool)
 	for _, message := range []protoreflect.MessageDescriptor{method.Input(), method.Output()} {
-		if missing := missingIn(message, make(map[protoreflect.FullName]bool)); missing != "" {
-			return misconfigured("The type of [%s] is not in the descriptor set; include the file that declares it", missing)
+		if message.IsPlaceholder() {
+			return message.FullName()
+		}
+		if missing := missingIn(message, seen); missing != "" {
+			return missing
 		}
 	}
-	return nil
+	return ""
 }
 
-// missingIn returns the message, or the field in it at any depth, of which it is not even
-// known whether it is a message. Messages that are missing deeper are taken for empty.
+// missingIn returns a field of a message, at any depth, of which it is not even known
+// whether it is a message. Fields that are messages which are missing are taken for empty.
 func missingIn(message protoreflect.MessageDescriptor, seen map[protoreflect.FullName]bool) protoreflect.FullName {
-	if message.IsPlaceholder() && len(seen) == 0 {
-		return message.FullName()
-	}
 	if seen[message.FullName()] {
 		return ""
 	}

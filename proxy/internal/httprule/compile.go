@@ -22,8 +22,8 @@ func compile(method protoreflect.MethodDescriptor, rule *httpannotations.HttpRul
 	if selector := rule.GetSelector(); selector != "" && selector != string(method.FullName()) {
 		return nil, misconfigured("Rule selector [%s] must be empty or [%s]", selector, method.FullName())
 	}
-	if err := missingType(method); err != nil {
-		return nil, err
+	if missing := missingType(method); missing != "" {
+		return nil, misconfigured("The type of [%s] is not in the descriptor set; include the file that declares it", missing)
 	}
 	verb, path, err := pattern(rule)
 	if err != nil {

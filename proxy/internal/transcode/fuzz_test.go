@@ -55,26 +55,26 @@ func FuzzRequest(f *testing.F) {
 }
 
 // requireRoundTrip requires that JSON has all of a message, however it came to be.
-func requireRoundTrip(tt *testing.T, t *transcode.Transcoder, descriptor protoreflect.MessageDescriptor, encoded []byte) {
-	tt.Helper()
+func requireRoundTrip(t *testing.T, transcoder *transcode.Transcoder, descriptor protoreflect.MessageDescriptor, encoded []byte) {
+	t.Helper()
 	original := dynamicpb.NewMessage(descriptor)
-	require.NoError(tt, proto.Unmarshal(encoded, original))
+	require.NoError(t, proto.Unmarshal(encoded, original))
 	echo := webtest.File_webtest_webtest_proto.Services().ByName("Kinds").Methods().ByName("Echo")
 	if descriptor != echo.Input() {
 		return // of the others, requests are not replies
 	}
-	whole, _ := find(tt, "POST", "/webtest.Kinds/Echo")
-	printed, err := t.JSON(echo, whole.Binding, encoded)
+	whole, _ := find(t, "POST", "/webtest.Kinds/Echo")
+	printed, err := transcoder.JSON(echo, whole.Binding, encoded)
 	if err != nil {
 		// What has come by parts, in a query, may be out of the bounds that JSON has.
-		require.Contains(tt, err.Error(), "the reply cannot be written as JSON: google.protobuf.")
+		require.Contains(t, err.Error(), "the reply cannot be written as JSON: google.protobuf.")
 		return
 	}
-	again, err := t.Request(echo, whole.Binding, transcode.Request{ContentType: jsonType, Body: printed})
-	require.NoError(tt, err)
+	again, err := transcoder.Request(echo, whole.Binding, transcode.Request{ContentType: jsonType, Body: printed})
+	require.NoError(t, err)
 	copied := dynamicpb.NewMessage(descriptor)
-	require.NoError(tt, proto.Unmarshal(again, copied))
-	require.True(tt, proto.Equal(original, copied), "%v is not %v", original, copied)
+	require.NoError(t, proto.Unmarshal(again, copied))
+	require.True(t, proto.Equal(original, copied), "%v is not %v", original, copied)
 }
 
 // FuzzReply checks that any reply makes a line of JSON, or an error.

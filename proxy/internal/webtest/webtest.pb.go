@@ -542,6 +542,269 @@ func (x *Thing) GetName() string {
 	return ""
 }
 
+// Response is a reply of the conformance suite.
+type Response struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Message       string                 `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Response) Reset() {
+	*x = Response{}
+	mi := &file_webtest_webtest_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Response) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Response) ProtoMessage() {}
+
+func (x *Response) ProtoReflect() protoreflect.Message {
+	mi := &file_webtest_webtest_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Response.ProtoReflect.Descriptor instead.
+func (*Response) Descriptor() ([]byte, []int) {
+	return file_webtest_webtest_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Response) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+// Sub is a reply with nothing but a message in it.
+type Sub struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Response      *Response              `protobuf:"bytes,1,opt,name=response,proto3" json:"response,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sub) Reset() {
+	*x = Sub{}
+	mi := &file_webtest_webtest_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sub) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sub) ProtoMessage() {}
+
+func (x *Sub) ProtoReflect() protoreflect.Message {
+	mi := &file_webtest_webtest_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sub.ProtoReflect.Descriptor instead.
+func (*Sub) Descriptor() ([]byte, []int) {
+	return file_webtest_webtest_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Sub) GetResponse() *Response {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+// PNCounter is a value of the conformance suite.
+type PNCounter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Value         int64                  `protobuf:"varint,1,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PNCounter) Reset() {
+	*x = PNCounter{}
+	mi := &file_webtest_webtest_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PNCounter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PNCounter) ProtoMessage() {}
+
+func (x *PNCounter) ProtoReflect() protoreflect.Message {
+	mi := &file_webtest_webtest_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PNCounter.ProtoReflect.Descriptor instead.
+func (*PNCounter) Descriptor() ([]byte, []int) {
+	return file_webtest_webtest_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *PNCounter) GetValue() int64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+// State is one of several values.
+type State struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Value:
+	//
+	//	*State_Pncounter
+	//	*State_Other
+	Value         isState_Value `protobuf_oneof:"value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *State) Reset() {
+	*x = State{}
+	mi := &file_webtest_webtest_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *State) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*State) ProtoMessage() {}
+
+func (x *State) ProtoReflect() protoreflect.Message {
+	mi := &file_webtest_webtest_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use State.ProtoReflect.Descriptor instead.
+func (*State) Descriptor() ([]byte, []int) {
+	return file_webtest_webtest_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *State) GetValue() isState_Value {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *State) GetPncounter() *PNCounter {
+	if x != nil {
+		if x, ok := x.Value.(*State_Pncounter); ok {
+			return x.Pncounter
+		}
+	}
+	return nil
+}
+
+func (x *State) GetOther() *Response {
+	if x != nil {
+		if x, ok := x.Value.(*State_Other); ok {
+			return x.Other
+		}
+	}
+	return nil
+}
+
+type isState_Value interface {
+	isState_Value()
+}
+
+type State_Pncounter struct {
+	Pncounter *PNCounter `protobuf:"bytes,1,opt,name=pncounter,proto3,oneof"`
+}
+
+type State_Other struct {
+	Other *Response `protobuf:"bytes,2,opt,name=other,proto3,oneof"`
+}
+
+func (*State_Pncounter) isState_Value() {}
+
+func (*State_Other) isState_Value() {}
+
+// CounterResponse is a reply of the conformance suite.
+type CounterResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	State         *State                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CounterResponse) Reset() {
+	*x = CounterResponse{}
+	mi := &file_webtest_webtest_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CounterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CounterResponse) ProtoMessage() {}
+
+func (x *CounterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_webtest_webtest_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CounterResponse.ProtoReflect.Descriptor instead.
+func (*CounterResponse) Descriptor() ([]byte, []int) {
+	return file_webtest_webtest_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *CounterResponse) GetState() *State {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 // Message is a message of the examples in google/api/http.proto.
 type Message struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -552,7 +815,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_webtest_webtest_proto_msgTypes[4]
+	mi := &file_webtest_webtest_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +827,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_webtest_webtest_proto_msgTypes[4]
+	mi := &file_webtest_webtest_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +840,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_webtest_webtest_proto_rawDescGZIP(), []int{4}
+	return file_webtest_webtest_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Message) GetText() string {
@@ -597,7 +860,7 @@ type SubMessage struct {
 
 func (x *SubMessage) Reset() {
 	*x = SubMessage{}
-	mi := &file_webtest_webtest_proto_msgTypes[5]
+	mi := &file_webtest_webtest_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -609,7 +872,7 @@ func (x *SubMessage) String() string {
 func (*SubMessage) ProtoMessage() {}
 
 func (x *SubMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_webtest_webtest_proto_msgTypes[5]
+	mi := &file_webtest_webtest_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -622,7 +885,7 @@ func (x *SubMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubMessage.ProtoReflect.Descriptor instead.
 func (*SubMessage) Descriptor() ([]byte, []int) {
-	return file_webtest_webtest_proto_rawDescGZIP(), []int{5}
+	return file_webtest_webtest_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *SubMessage) GetSubfield() string {
@@ -648,7 +911,7 @@ type MessageRequest struct {
 
 func (x *MessageRequest) Reset() {
 	*x = MessageRequest{}
-	mi := &file_webtest_webtest_proto_msgTypes[6]
+	mi := &file_webtest_webtest_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +923,7 @@ func (x *MessageRequest) String() string {
 func (*MessageRequest) ProtoMessage() {}
 
 func (x *MessageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_webtest_webtest_proto_msgTypes[6]
+	mi := &file_webtest_webtest_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +936,7 @@ func (x *MessageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageRequest.ProtoReflect.Descriptor instead.
 func (*MessageRequest) Descriptor() ([]byte, []int) {
-	return file_webtest_webtest_proto_rawDescGZIP(), []int{6}
+	return file_webtest_webtest_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MessageRequest) GetName() string {
@@ -777,7 +1040,19 @@ const file_webtest_webtest_proto_rawDesc = "" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12(\n" +
 	"\x04file\x18\x02 \x01(\v2\x14.google.api.HttpBodyR\x04file\"\x1b\n" +
 	"\x05Thing\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x1d\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"$\n" +
+	"\bResponse\x12\x18\n" +
+	"\amessage\x18\x01 \x01(\tR\amessage\"4\n" +
+	"\x03Sub\x12-\n" +
+	"\bresponse\x18\x01 \x01(\v2\x11.webtest.ResponseR\bresponse\"!\n" +
+	"\tPNCounter\x12\x14\n" +
+	"\x05value\x18\x01 \x01(\x03R\x05value\"o\n" +
+	"\x05State\x122\n" +
+	"\tpncounter\x18\x01 \x01(\v2\x12.webtest.PNCounterH\x00R\tpncounter\x12)\n" +
+	"\x05other\x18\x02 \x01(\v2\x11.webtest.ResponseH\x00R\x05otherB\a\n" +
+	"\x05value\"7\n" +
+	"\x0fCounterResponse\x12$\n" +
+	"\x05state\x18\x01 \x01(\v2\x0e.webtest.StateR\x05state\"\x1d\n" +
 	"\aMessage\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\"(\n" +
 	"\n" +
@@ -810,7 +1085,11 @@ const file_webtest_webtest_proto_rawDesc = "" +
 	"\bWhatever\x12\x0e.webtest.Thing\x1a\x0e.webtest.Thing\"\x1d\x82\xd3\xe4\x93\x02\x17B\x15\n" +
 	"\x01*\x12\x10/whatever/{name}\x12G\n" +
 	"\x06Cancel\x12\x0e.webtest.Thing\x1a\x0e.webtest.Thing\"\x1d\x82\xd3\xe4\x93\x02\x17\"\x15/things/{name}:cancel\x122\n" +
-	"\x04Take\x12\x14.google.protobuf.Any\x1a\x14.google.protobuf.Any2\xfa\x03\n" +
+	"\x04Take\x12\x14.google.protobuf.Any\x1a\x14.google.protobuf.Any2\x91\x01\n" +
+	"\aSamples\x12*\n" +
+	"\x05Reply\x12\x0e.webtest.Thing\x1a\x11.webtest.Response\x12%\n" +
+	"\x05Unset\x12\x0e.webtest.Thing\x1a\f.webtest.Sub\x123\n" +
+	"\aCounter\x12\x0e.webtest.Thing\x1a\x18.webtest.CounterResponse2\xfa\x03\n" +
 	"\tMessaging\x12R\n" +
 	"\x06ByName\x12\x17.webtest.MessageRequest\x1a\x10.webtest.Message\"\x1d\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/{name=messages/*}\x12T\n" +
 	"\x04ByID\x12\x17.webtest.MessageRequest\x1a\x10.webtest.Message\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/v2/messages/{message_id}\x12_\n" +
@@ -831,80 +1110,95 @@ func file_webtest_webtest_proto_rawDescGZIP() []byte {
 }
 
 var file_webtest_webtest_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_webtest_webtest_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_webtest_webtest_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_webtest_webtest_proto_goTypes = []any{
 	(Color)(0),                     // 0: webtest.Color
 	(*Nested)(nil),                 // 1: webtest.Nested
 	(*Everything)(nil),             // 2: webtest.Everything
 	(*Upload)(nil),                 // 3: webtest.Upload
 	(*Thing)(nil),                  // 4: webtest.Thing
-	(*Message)(nil),                // 5: webtest.Message
-	(*SubMessage)(nil),             // 6: webtest.SubMessage
-	(*MessageRequest)(nil),         // 7: webtest.MessageRequest
-	nil,                            // 8: webtest.Everything.CountsEntry
-	(*anypb.Any)(nil),              // 9: google.protobuf.Any
-	(*timestamppb.Timestamp)(nil),  // 10: google.protobuf.Timestamp
-	(*wrapperspb.StringValue)(nil), // 11: google.protobuf.StringValue
-	(*httpbody.HttpBody)(nil),      // 12: google.api.HttpBody
-	(*emptypb.Empty)(nil),          // 13: google.protobuf.Empty
+	(*Response)(nil),               // 5: webtest.Response
+	(*Sub)(nil),                    // 6: webtest.Sub
+	(*PNCounter)(nil),              // 7: webtest.PNCounter
+	(*State)(nil),                  // 8: webtest.State
+	(*CounterResponse)(nil),        // 9: webtest.CounterResponse
+	(*Message)(nil),                // 10: webtest.Message
+	(*SubMessage)(nil),             // 11: webtest.SubMessage
+	(*MessageRequest)(nil),         // 12: webtest.MessageRequest
+	nil,                            // 13: webtest.Everything.CountsEntry
+	(*anypb.Any)(nil),              // 14: google.protobuf.Any
+	(*timestamppb.Timestamp)(nil),  // 15: google.protobuf.Timestamp
+	(*wrapperspb.StringValue)(nil), // 16: google.protobuf.StringValue
+	(*httpbody.HttpBody)(nil),      // 17: google.api.HttpBody
+	(*emptypb.Empty)(nil),          // 18: google.protobuf.Empty
 }
 var file_webtest_webtest_proto_depIdxs = []int32{
 	1,  // 0: webtest.Nested.deeper:type_name -> webtest.Nested
 	0,  // 1: webtest.Everything.color:type_name -> webtest.Color
 	1,  // 2: webtest.Everything.nested:type_name -> webtest.Nested
 	1,  // 3: webtest.Everything.several:type_name -> webtest.Nested
-	8,  // 4: webtest.Everything.counts:type_name -> webtest.Everything.CountsEntry
+	13, // 4: webtest.Everything.counts:type_name -> webtest.Everything.CountsEntry
 	1,  // 5: webtest.Everything.branch:type_name -> webtest.Nested
-	9,  // 6: webtest.Everything.any:type_name -> google.protobuf.Any
-	10, // 7: webtest.Everything.time:type_name -> google.protobuf.Timestamp
-	11, // 8: webtest.Everything.wrapped:type_name -> google.protobuf.StringValue
+	14, // 6: webtest.Everything.any:type_name -> google.protobuf.Any
+	15, // 7: webtest.Everything.time:type_name -> google.protobuf.Timestamp
+	16, // 8: webtest.Everything.wrapped:type_name -> google.protobuf.StringValue
 	0,  // 9: webtest.Everything.colors:type_name -> webtest.Color
-	12, // 10: webtest.Upload.file:type_name -> google.api.HttpBody
-	6,  // 11: webtest.MessageRequest.sub:type_name -> webtest.SubMessage
-	5,  // 12: webtest.MessageRequest.message:type_name -> webtest.Message
-	2,  // 13: webtest.Kinds.Echo:input_type -> webtest.Everything
-	4,  // 14: webtest.Kinds.Nothing:input_type -> webtest.Thing
-	2,  // 15: webtest.Kinds.Values:input_type -> webtest.Everything
-	2,  // 16: webtest.Kinds.Query:input_type -> webtest.Everything
-	2,  // 17: webtest.Kinds.Field:input_type -> webtest.Everything
-	4,  // 18: webtest.Kinds.Out:input_type -> webtest.Thing
-	4,  // 19: webtest.Kinds.In:input_type -> webtest.Thing
-	4,  // 20: webtest.Kinds.Both:input_type -> webtest.Thing
-	12, // 21: webtest.Kinds.Exchange:input_type -> google.api.HttpBody
-	4,  // 22: webtest.Kinds.Download:input_type -> webtest.Thing
-	3,  // 23: webtest.Kinds.Store:input_type -> webtest.Upload
-	4,  // 24: webtest.Kinds.Whatever:input_type -> webtest.Thing
-	4,  // 25: webtest.Kinds.Cancel:input_type -> webtest.Thing
-	9,  // 26: webtest.Kinds.Take:input_type -> google.protobuf.Any
-	7,  // 27: webtest.Messaging.ByName:input_type -> webtest.MessageRequest
-	7,  // 28: webtest.Messaging.ByID:input_type -> webtest.MessageRequest
-	7,  // 29: webtest.Messaging.Update:input_type -> webtest.MessageRequest
-	7,  // 30: webtest.Messaging.UpdateAll:input_type -> webtest.MessageRequest
-	7,  // 31: webtest.Messaging.OfUser:input_type -> webtest.MessageRequest
-	2,  // 32: webtest.Kinds.Echo:output_type -> webtest.Everything
-	13, // 33: webtest.Kinds.Nothing:output_type -> google.protobuf.Empty
-	2,  // 34: webtest.Kinds.Values:output_type -> webtest.Everything
-	2,  // 35: webtest.Kinds.Query:output_type -> webtest.Everything
-	2,  // 36: webtest.Kinds.Field:output_type -> webtest.Everything
-	4,  // 37: webtest.Kinds.Out:output_type -> webtest.Thing
-	4,  // 38: webtest.Kinds.In:output_type -> webtest.Thing
-	4,  // 39: webtest.Kinds.Both:output_type -> webtest.Thing
-	12, // 40: webtest.Kinds.Exchange:output_type -> google.api.HttpBody
-	12, // 41: webtest.Kinds.Download:output_type -> google.api.HttpBody
-	3,  // 42: webtest.Kinds.Store:output_type -> webtest.Upload
-	4,  // 43: webtest.Kinds.Whatever:output_type -> webtest.Thing
-	4,  // 44: webtest.Kinds.Cancel:output_type -> webtest.Thing
-	9,  // 45: webtest.Kinds.Take:output_type -> google.protobuf.Any
-	5,  // 46: webtest.Messaging.ByName:output_type -> webtest.Message
-	5,  // 47: webtest.Messaging.ByID:output_type -> webtest.Message
-	5,  // 48: webtest.Messaging.Update:output_type -> webtest.Message
-	5,  // 49: webtest.Messaging.UpdateAll:output_type -> webtest.Message
-	5,  // 50: webtest.Messaging.OfUser:output_type -> webtest.Message
-	32, // [32:51] is the sub-list for method output_type
-	13, // [13:32] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	17, // 10: webtest.Upload.file:type_name -> google.api.HttpBody
+	5,  // 11: webtest.Sub.response:type_name -> webtest.Response
+	7,  // 12: webtest.State.pncounter:type_name -> webtest.PNCounter
+	5,  // 13: webtest.State.other:type_name -> webtest.Response
+	8,  // 14: webtest.CounterResponse.state:type_name -> webtest.State
+	11, // 15: webtest.MessageRequest.sub:type_name -> webtest.SubMessage
+	10, // 16: webtest.MessageRequest.message:type_name -> webtest.Message
+	2,  // 17: webtest.Kinds.Echo:input_type -> webtest.Everything
+	4,  // 18: webtest.Kinds.Nothing:input_type -> webtest.Thing
+	2,  // 19: webtest.Kinds.Values:input_type -> webtest.Everything
+	2,  // 20: webtest.Kinds.Query:input_type -> webtest.Everything
+	2,  // 21: webtest.Kinds.Field:input_type -> webtest.Everything
+	4,  // 22: webtest.Kinds.Out:input_type -> webtest.Thing
+	4,  // 23: webtest.Kinds.In:input_type -> webtest.Thing
+	4,  // 24: webtest.Kinds.Both:input_type -> webtest.Thing
+	17, // 25: webtest.Kinds.Exchange:input_type -> google.api.HttpBody
+	4,  // 26: webtest.Kinds.Download:input_type -> webtest.Thing
+	3,  // 27: webtest.Kinds.Store:input_type -> webtest.Upload
+	4,  // 28: webtest.Kinds.Whatever:input_type -> webtest.Thing
+	4,  // 29: webtest.Kinds.Cancel:input_type -> webtest.Thing
+	14, // 30: webtest.Kinds.Take:input_type -> google.protobuf.Any
+	4,  // 31: webtest.Samples.Reply:input_type -> webtest.Thing
+	4,  // 32: webtest.Samples.Unset:input_type -> webtest.Thing
+	4,  // 33: webtest.Samples.Counter:input_type -> webtest.Thing
+	12, // 34: webtest.Messaging.ByName:input_type -> webtest.MessageRequest
+	12, // 35: webtest.Messaging.ByID:input_type -> webtest.MessageRequest
+	12, // 36: webtest.Messaging.Update:input_type -> webtest.MessageRequest
+	12, // 37: webtest.Messaging.UpdateAll:input_type -> webtest.MessageRequest
+	12, // 38: webtest.Messaging.OfUser:input_type -> webtest.MessageRequest
+	2,  // 39: webtest.Kinds.Echo:output_type -> webtest.Everything
+	18, // 40: webtest.Kinds.Nothing:output_type -> google.protobuf.Empty
+	2,  // 41: webtest.Kinds.Values:output_type -> webtest.Everything
+	2,  // 42: webtest.Kinds.Query:output_type -> webtest.Everything
+	2,  // 43: webtest.Kinds.Field:output_type -> webtest.Everything
+	4,  // 44: webtest.Kinds.Out:output_type -> webtest.Thing
+	4,  // 45: webtest.Kinds.In:output_type -> webtest.Thing
+	4,  // 46: webtest.Kinds.Both:output_type -> webtest.Thing
+	17, // 47: webtest.Kinds.Exchange:output_type -> google.api.HttpBody
+	17, // 48: webtest.Kinds.Download:output_type -> google.api.HttpBody
+	3,  // 49: webtest.Kinds.Store:output_type -> webtest.Upload
+	4,  // 50: webtest.Kinds.Whatever:output_type -> webtest.Thing
+	4,  // 51: webtest.Kinds.Cancel:output_type -> webtest.Thing
+	14, // 52: webtest.Kinds.Take:output_type -> google.protobuf.Any
+	5,  // 53: webtest.Samples.Reply:output_type -> webtest.Response
+	6,  // 54: webtest.Samples.Unset:output_type -> webtest.Sub
+	9,  // 55: webtest.Samples.Counter:output_type -> webtest.CounterResponse
+	10, // 56: webtest.Messaging.ByName:output_type -> webtest.Message
+	10, // 57: webtest.Messaging.ByID:output_type -> webtest.Message
+	10, // 58: webtest.Messaging.Update:output_type -> webtest.Message
+	10, // 59: webtest.Messaging.UpdateAll:output_type -> webtest.Message
+	10, // 60: webtest.Messaging.OfUser:output_type -> webtest.Message
+	39, // [39:61] is the sub-list for method output_type
+	17, // [17:39] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_webtest_webtest_proto_init() }
@@ -917,15 +1211,19 @@ func file_webtest_webtest_proto_init() {
 		(*Everything_Right)(nil),
 		(*Everything_Branch)(nil),
 	}
+	file_webtest_webtest_proto_msgTypes[7].OneofWrappers = []any{
+		(*State_Pncounter)(nil),
+		(*State_Other)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_webtest_webtest_proto_rawDesc), len(file_webtest_webtest_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   8,
+			NumMessages:   13,
 			NumExtensions: 0,
-			NumServices:   2,
+			NumServices:   3,
 		},
 		GoTypes:           file_webtest_webtest_proto_goTypes,
 		DependencyIndexes: file_webtest_webtest_proto_depIdxs,

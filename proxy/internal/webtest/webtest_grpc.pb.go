@@ -646,6 +646,194 @@ var Kinds_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
+	Samples_Reply_FullMethodName   = "/webtest.Samples/Reply"
+	Samples_Unset_FullMethodName   = "/webtest.Samples/Unset"
+	Samples_Counter_FullMethodName = "/webtest.Samples/Counter"
+)
+
+// SamplesClient is the client API for Samples service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// Samples has replies of which the protocol has the JSON.
+type SamplesClient interface {
+	// Reply replies with a field.
+	Reply(ctx context.Context, in *Thing, opts ...grpc.CallOption) (*Response, error)
+	// Unset replies with a message that is not set.
+	Unset(ctx context.Context, in *Thing, opts ...grpc.CallOption) (*Sub, error)
+	// Counter replies with a message in a message.
+	Counter(ctx context.Context, in *Thing, opts ...grpc.CallOption) (*CounterResponse, error)
+}
+
+type samplesClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewSamplesClient(cc grpc.ClientConnInterface) SamplesClient {
+	return &samplesClient{cc}
+}
+
+func (c *samplesClient) Reply(ctx context.Context, in *Thing, opts ...grpc.CallOption) (*Response, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Response)
+	err := c.cc.Invoke(ctx, Samples_Reply_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *samplesClient) Unset(ctx context.Context, in *Thing, opts ...grpc.CallOption) (*Sub, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Sub)
+	err := c.cc.Invoke(ctx, Samples_Unset_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *samplesClient) Counter(ctx context.Context, in *Thing, opts ...grpc.CallOption) (*CounterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CounterResponse)
+	err := c.cc.Invoke(ctx, Samples_Counter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// SamplesServer is the server API for Samples service.
+// All implementations must embed UnimplementedSamplesServer
+// for forward compatibility.
+//
+// Samples has replies of which the protocol has the JSON.
+type SamplesServer interface {
+	// Reply replies with a field.
+	Reply(context.Context, *Thing) (*Response, error)
+	// Unset replies with a message that is not set.
+	Unset(context.Context, *Thing) (*Sub, error)
+	// Counter replies with a message in a message.
+	Counter(context.Context, *Thing) (*CounterResponse, error)
+	mustEmbedUnimplementedSamplesServer()
+}
+
+// UnimplementedSamplesServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedSamplesServer struct{}
+
+func (UnimplementedSamplesServer) Reply(context.Context, *Thing) (*Response, error) {
+	return nil, status.Error(codes.Unimplemented, "method Reply not implemented")
+}
+func (UnimplementedSamplesServer) Unset(context.Context, *Thing) (*Sub, error) {
+	return nil, status.Error(codes.Unimplemented, "method Unset not implemented")
+}
+func (UnimplementedSamplesServer) Counter(context.Context, *Thing) (*CounterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Counter not implemented")
+}
+func (UnimplementedSamplesServer) mustEmbedUnimplementedSamplesServer() {}
+func (UnimplementedSamplesServer) testEmbeddedByValue()                 {}
+
+// UnsafeSamplesServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to SamplesServer will
+// result in compilation errors.
+type UnsafeSamplesServer interface {
+	mustEmbedUnimplementedSamplesServer()
+}
+
+func RegisterSamplesServer(s grpc.ServiceRegistrar, srv SamplesServer) {
+	// If the following call panics, it indicates UnimplementedSamplesServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&Samples_ServiceDesc, srv)
+}
+
+func _Samples_Reply_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Thing)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SamplesServer).Reply(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Samples_Reply_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SamplesServer).Reply(ctx, req.(*Thing))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Samples_Unset_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Thing)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SamplesServer).Unset(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Samples_Unset_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SamplesServer).Unset(ctx, req.(*Thing))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _Samples_Counter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(Thing)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SamplesServer).Counter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: Samples_Counter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SamplesServer).Counter(ctx, req.(*Thing))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// Samples_ServiceDesc is the grpc.ServiceDesc for Samples service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var Samples_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "webtest.Samples",
+	HandlerType: (*SamplesServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "Reply",
+			Handler:    _Samples_Reply_Handler,
+		},
+		{
+			MethodName: "Unset",
+			Handler:    _Samples_Unset_Handler,
+		},
+		{
+			MethodName: "Counter",
+			Handler:    _Samples_Counter_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "webtest/webtest.proto",
+}
+
+const (
 	Messaging_ByName_FullMethodName    = "/webtest.Messaging/ByName"
 	Messaging_ByID_FullMethodName      = "/webtest.Messaging/ByID"
 	Messaging_Update_FullMethodName    = "/webtest.Messaging/Update"
