@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
+	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replication"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
 // ReplicaValue returns the value of a CRDT as this proxy has it, for operators and tests: the
@@ -38,6 +41,37 @@ func (p *Proxy) ChangeReplica(of Replica, delta *crdtpb.CrdtDelta) error {
 		return fmt.Errorf("proxy: change the CRDT of %s %q: %w", of.PersistenceID, of.ID, err)
 	}
 	return nil
+}
+
+// KeptReplicas returns the CRDTs of which a store keeps parts, for tools: each as the delta that
+// makes an empty CRDT this one, or as nil if there is no value any more. Votes are those of
+// nodes that live, so there are none.
+//
+// The parts are what [store.Replicas] lists, all those of an entity or none.
+func KeptReplicas(parts iter.Seq2[store.Part, error]) (map[Replica]*crdtpb.CrdtDelta, error) {
+	states := map[Replica]*replica.State{}
+	for part, err := range parts {
+		if err != nil {
+			return nil, err
+		}
+		state, err := replica.Decode(part.Data)
+		if err != nil {
+			return nil, fmt.Errorf("proxy: the CRDT of %v: %w", part.Key, err)
+		}
+		of := Replica{PersistenceID: part.Key.Type, ID: part.Key.ID}
+		if states[of] == nil {
+			states[of] = replica.NewState()
+		}
+		states[of].Merge(state)
+	}
+	values := make(map[Replica]*crdtpb.CrdtDelta, len(states))
+	for of, state := range states {
+		values[of] = nil
+		if view := state.View(replica.Cluster{}); view != nil {
+			values[of] = view.Full()
+		}
+	}
+	return values, nil
 }
 
 // replicaKey returns what an entity is replicated under.

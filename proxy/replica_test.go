@@ -1,6 +1,7 @@
 package proxy_test
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 
@@ -11,6 +12,8 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy"
 	"github.com/cloudstate-go/cloudstate/proxy/cluster"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/scripted"
+	"github.com/cloudstate-go/cloudstate/proxy/store"
+	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
 )
 
 func replicaOf(id string) proxy.Replica {
@@ -78,4 +81,42 @@ func TestChangeReplica_RefusesWhatMakesNoSense(t *testing.T) {
 		require.ErrorContains(t, change("gone", gcounter(1)), "the entity was deleted")
 		f.requireValue("gone", nil)
 	})
+}
+
+func TestKeptReplicas_HasWhatAProxyHad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stored := memory.New()
+		f := start(t, func(f *fixture) { f.proxy.Replicas = stored }).ready()
+		stream := f.openCRDT("counter", counted(3))
+		c := f.askCRDT("counter")
+		stream.RequireCommand(2, "Ask")
+		stream.Reply(2, scripted.Answer("counted"), counted(4))
+		c.requireAnswer("counted")
+		stream.Close()
+		stream = f.openCRDT("deleted", counted(1))
+		c = f.askCRDT("deleted")
+		stream.RequireCommand(2, "Ask")
+		stream.Reply(2, scripted.Answer("deleted"), &crdtpb.CrdtStateAction{Action: &crdtpb.CrdtStateAction_Delete{Delete: &crdtpb.CrdtDelete{}}})
+		c.requireAnswer("deleted")
+		stream.Close()
+		synctest.Wait()
+
+		kept, err := proxy.KeptReplicas(stored.Parts(t.Context()))
+		require.NoError(t, err)
+		require.Len(t, kept, 2)
+		require.True(t, proto.Equal(gcounter(7), kept[replicaOf("counter")]), "%v", kept)
+		require.Nil(t, kept[replicaOf("deleted")])
+	})
+}
+
+func TestKeptReplicas_SaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("the disk is gone")
+	_, err := proxy.KeptReplicas(func(yield func(store.Part, error) bool) { yield(store.Part{}, lost) })
+	require.ErrorIs(t, err, lost)
+	_, err = proxy.KeptReplicas(func(yield func(store.Part, error) bool) {
+		yield(store.Part{Key: store.Key{Type: "presence", ID: "jo"}, Data: []byte("nonsense")}, nil)
+	})
+	require.ErrorContains(t, err, `presence "jo"`)
 }

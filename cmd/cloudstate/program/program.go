@@ -94,8 +94,12 @@ func newRoot(env Environment) *cobra.Command {
 		Short: "The proxy of stateful serverless entities",
 		Long: `Cloudstate runs stateful serverless entities: you write a user function, in any
 language that has a Cloudstate library, and this program keeps its state. It speaks the
-Cloudstate protocol, version 0.2.`,
+Cloudstate protocol, version 0.2.
+
+It exits with 0 when it has done what it was asked to, with 1 if something went wrong, and
+with 2 if a flag, an argument or a setting is wrong.`,
 		Example: `  cloudstate proxy --user-function 127.0.0.1:8080 --store sqlite:cart.db
+  cloudstate inspect --store sqlite:cart.db shopping-cart jo
   cloudstate proxy --help`,
 		Args:          cobra.NoArgs,
 		RunE:          func(command *cobra.Command, _ []string) error { return command.Help() },
@@ -103,6 +107,6 @@ Cloudstate protocol, version 0.2.`,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newProxy(env), newVersion())
+	root.AddCommand(newProxy(env), newInspect(env), newVersion())
 	return root
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -226,15 +225,11 @@ func TestRun_SaysWhatWasNotUnderstood(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var stdout, stderr strings.Builder
-			code := program.Run(t.Context(), program.Environment{
-				Args: tt.args, Stdout: &stdout, Stderr: &stderr,
-				Env: func(name string) (string, bool) { value, found := tt.env[name]; return value, found },
-			})
+			code, stdout, stderr := run(t.Context(), tt.env, tt.args...)
 			require.Equal(t, program.ExitUsage, code)
-			require.Empty(t, stdout.String())
+			require.Empty(t, stdout)
 			for _, part := range tt.want {
-				require.Contains(t, stderr.String(), part)
+				require.Contains(t, stderr, part)
 			}
 		})
 	}
@@ -249,17 +244,18 @@ func TestRun_Helps(t *testing.T) {
 		"without a command":  {nil, []string{"cloudstate proxy", "version"}},
 		"with the flag":      {[]string{"--help"}, []string{"cloudstate proxy", "version"}},
 		"with the proxy":     {[]string{"proxy", "--help"}, []string{"CLOUDSTATE_RELAY_TIMEOUT", "USER_FUNCTION_PORT", "HTTP_PORT", "METRICS_HOST", "MANAGEMENT_PORT", "--store", "(default 127.0.0.1:8080)"}},
+		"with inspect":       {[]string{"inspect", "--help"}, []string{"shopping-cart jo", "--limit", "CLOUDSTATE_STORE"}},
 		"with the version":   {[]string{"version"}, []string{"cloudstate ", "protocol 0.2"}},
 		"with a help for it": {[]string{"help", "version"}, []string{"Print the version"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var stdout, stderr strings.Builder
-			require.Equal(t, program.ExitOK, program.Run(t.Context(), program.Environment{Args: tt.args, Stdout: &stdout, Stderr: &stderr}))
-			require.Empty(t, stderr.String())
+			code, stdout, stderr := run(t.Context(), nil, tt.args...)
+			require.Equal(t, program.ExitOK, code)
+			require.Empty(t, stderr)
 			for _, part := range tt.want {
-				require.Contains(t, stdout.String(), part)
+				require.Contains(t, stdout, part)
 			}
 		})
 	}
