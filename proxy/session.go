@@ -67,7 +67,17 @@ func (p *Proxy) newSession(ctx context.Context) (*session, error) {
 	if s.stores, err = p.eventStores(s.journal); err != nil {
 		return nil, err
 	}
-	config := frontend.Config{Handler: p.handle, Logger: s.logger, MaxMessageSize: p.maxMessageSize()}
+	config := frontend.Config{
+		Handler: p.handle,
+		Logger:  s.logger,
+		OnFault: func(method *spec.Method, err error) {
+			s.reporter.Report(ctx, routing.Fault{Service: method.Service.Name, Command: method.Name, Err: err})
+		},
+		MaxMessageSize: p.maxMessageSize(),
+		ReadTimeout:    positive(p.HTTP.ReadTimeout, defaultReadTimeout),
+		WriteTimeout:   positive(p.HTTP.WriteTimeout, defaultWriteTimeout),
+		Origins:        p.HTTP.Origins,
+	}
 	link, err := p.UserFunction.connect(ctx, config)
 	if err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ func (s *Server) serveJSON(out *output, r *http.Request, transcoder *transcode.T
 		return
 	}
 	wire := &httpWire{output: out, request: r, requests: [][]byte{message}}
-	wire.replies = newReplies(out, r, &printer{Transcoder: transcoder, route: to, output: out, logger: s.config.Logger})
+	wire.replies = newReplies(out, r, &printer{Transcoder: transcoder, route: to, output: out, fault: s.config.OnFault})
 	err = s.run(r.Context(), &call{wire: wire, method: to.method})
 	if errors.Is(err, errNoReply) {
 		err = status.Error(codes.Internal, "head of empty stream") // as the reference proxy has it

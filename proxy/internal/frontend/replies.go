@@ -2,14 +2,13 @@ package frontend
 
 import (
 	"cmp"
-	"context"
-	"log/slog"
 	"net/http"
 	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 	"github.com/cloudstate-go/cloudstate/proxy/internal/transcode"
 )
 
@@ -29,7 +28,7 @@ type printer struct {
 	*route
 
 	output *output
-	logger *slog.Logger
+	fault  func(method *spec.Method, err error)
 }
 
 func (p *printer) json(reply []byte) ([]byte, string, error) {
@@ -61,8 +60,7 @@ func (p *printer) blame(err error) error {
 	if err == nil {
 		return nil
 	}
-	p.logger.LogAttrs(context.Background(), slog.LevelError, "user function fault",
-		slog.String("service", p.method.Service.Name), slog.String("command", p.method.Name), slog.Any("error", err))
+	p.fault(p.method, err)
 	return status.Error(codes.Internal, err.Error())
 }
 

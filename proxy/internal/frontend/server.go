@@ -41,6 +41,9 @@ type Config struct {
 	Handler Handler
 	// Logger gets an error for each handler that panics. Nil means none.
 	Logger *slog.Logger
+	// OnFault is called with each reply that is not what its method declares, as far as
+	// that is noticed. It must return soon. Nil means nobody listens.
+	OnFault func(method *spec.Method, err error)
 	// MaxMessageSize is the largest message that is accepted from a client, in bytes; over
 	// HTTP, the largest body, compressed or not. Zero means 4 MiB, as in gRPC.
 	MaxMessageSize int
@@ -72,6 +75,9 @@ type Server struct {
 func New(cfg Config) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.OnFault == nil {
+		cfg.OnFault = func(*spec.Method, error) {}
 	}
 	cfg.MaxMessageSize = cmp.Or(cfg.MaxMessageSize, defaultMaxMessageSize)
 	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, defaultReadTimeout)
