@@ -32,7 +32,7 @@ func ExampleCheckUserFunction() {
 		fmt.Println(err)
 		return
 	}
-	report := conformance.CheckUserFunction(ctx, conformance.UserFunction{Conn: conn})
+	report := conformance.CheckUserFunction(ctx, conformance.UserFunction{Conn: conn, Timeout: busyMachine})
 	fmt.Println(len(report.Failed()), "assertions do not hold")
 	stop()
 	fmt.Println(conn.Close(), <-served)

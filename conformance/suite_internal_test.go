@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -70,6 +71,20 @@ func TestSuite_TellsWhatItLeavesOut(t *testing.T) {
 	require.Empty(t, newSuite(ofProxy, map[string]string{"P-001": "a reason"}, all).mistakes())
 	require.Len(t, newSuite(ofProxy, map[string]string{"P-001": "a reason", "P-010": "although it is checked"}, all).mistakes(), 1)
 	require.Len(t, newSuite(ofProxy, map[string]string{"P-001": "a reason", "P-002": "of the other side"}, all).mistakes(), 1)
+}
+
+func TestTrial_ReportsNoCallStack(t *testing.T) {
+	t.Parallel()
+	detailed := "some text"
+	_, detail := runTrial(t.Context(), func(t *trial) {
+		assert.Equal(t, "another text", detailed, "the first")
+		assert.Contains(t, detailed, "more", "the second")
+	})
+	require.NotContains(t, detail, "Error Trace:")
+	require.NotContains(t, detail, ".go:")
+	for _, part := range []string{"Not equal:", "the first", "does not contain", "the second"} {
+		require.Contains(t, detail, part)
+	}
 }
 
 func TestTrial_RunsCleanupsInReverse(t *testing.T) {

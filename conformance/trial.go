@@ -53,14 +53,24 @@ func runTrial(ctx context.Context, scenario func(t *trial)) (outcome Outcome, de
 // Context returns a context that ends when the scenario does.
 func (t *trial) Context() context.Context { return t.ctx }
 
-// Helper is there for package require. Failures are reported with the call stack.
+// Helper is there for package require.
 func (t *trial) Helper() {}
 
 // Errorf records a failure.
 func (t *trial) Errorf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.failures = append(t.failures, strings.TrimRight(fmt.Sprintf(format, args...), "\n"))
+	t.failures = append(t.failures, strings.TrimSpace(withoutTrace(fmt.Sprintf(format, args...))))
+}
+
+// withoutTrace drops the call stack from what package require reports. The name of the
+// scenario tells more to those who do not know the suite, and as much to the others.
+func withoutTrace(failure string) string {
+	before, rest, _ := strings.Cut(failure, "\tError Trace:")
+	if _, after, found := strings.Cut(rest, "\tError:"); found {
+		return before + "\tError:" + after
+	}
+	return failure
 }
 
 // FailNow ends the scenario after a failure.

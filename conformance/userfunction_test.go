@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -23,10 +24,13 @@ func TestUserFunction(t *testing.T) {
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, conn.Close()) })
-	conformance.TestUserFunction(t, conformance.UserFunction{Conn: conn})
+	conformance.TestUserFunction(t, conformance.UserFunction{Conn: conn, Timeout: busyMachine})
 }
 
 //snippet:end
+
+// busyMachine is how long a message may take here. Nothing waits for so long if all is well.
+const busyMachine = time.Minute
 
 func TestUserFunction_OverMemory(t *testing.T) {
 	t.Parallel()
@@ -37,7 +41,7 @@ func TestUserFunction_OverMemory(t *testing.T) {
 		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, conn.Close()) })
-	conformance.TestUserFunction(t, conformance.UserFunction{Conn: conn})
+	conformance.TestUserFunction(t, conformance.UserFunction{Conn: conn, Timeout: busyMachine})
 }
 
 // startUserFunction serves the models over TCP until the test ends, and returns where.

@@ -2,6 +2,7 @@ package counterparty_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -13,7 +14,8 @@ import (
 func TestGoSupport_ViolatesWhatTheReadmeSays(t *testing.T) {
 	t.Parallel()
 	report := conformance.CheckUserFunction(t.Context(), conformance.UserFunction{
-		Conn: startGoSupport(t).conn,
+		Conn:    startGoSupport(t).conn,
+		Timeout: 10 * time.Second, // that is how long it takes to find out that nothing comes
 		Skip: map[string]string{
 			"P-030": "a command without a payload makes the process of go-support crash",
 			"P-060": "an event that it cannot replay makes the process of go-support crash",

@@ -33,7 +33,7 @@ func serve(t *testing.T, components ...cloudstate.Component) string {
 func TestRun_ReportsOnAUserFunction(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
-	require.Equal(t, 0, run(t.Context(), []string{"userfunction", "-addr", serve(t, models.Components()...)}, &out, &errs), errs.String())
+	require.Equal(t, 0, run(t.Context(), []string{"userfunction", "-timeout", "1m", "-addr", serve(t, models.Components()...)}, &out, &errs), errs.String())
 	require.Contains(t, out.String(), "P-002 discover returns the same EntitySpec")
 	require.Regexp(t, `\n +\d+ +0 +2  checks of 65 assertions\n$`, out.String())
 }
@@ -41,14 +41,14 @@ func TestRun_ReportsOnAUserFunction(t *testing.T) {
 func TestRun_SkipsAssertions(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
-	require.Equal(t, 0, run(t.Context(), []string{"userfunction", "-skip", "P-030,P-031", "-addr", serve(t, models.Components()...)}, &out, &errs), errs.String())
+	require.Equal(t, 0, run(t.Context(), []string{"userfunction", "-skip", "P-030,P-031", "-timeout", "1m", "-addr", serve(t, models.Components()...)}, &out, &errs), errs.String())
 	require.Regexp(t, `\n +0 +0 +1  P-031 .*\n +not applicable: skipped with -skip\n`, out.String())
 }
 
 func TestRun_ReportsWhatAUserFunctionDoesNotServe(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
-	require.Equal(t, 0, run(t.Context(), []string{"userfunction", "-addr", serve(t, models.Action, models.ActionTwo)}, &out, &errs), errs.String())
+	require.Equal(t, 0, run(t.Context(), []string{"userfunction", "-timeout", "1m", "-addr", serve(t, models.Action, models.ActionTwo)}, &out, &errs), errs.String())
 	require.Contains(t, out.String(), "an update: not applicable: the user function does not serve the model cloudstate.tck.model.valueentity.ValueEntityTckModel")
 }
 
