@@ -23,8 +23,12 @@ import (
 func eventMetadata(id string) *protocol.Metadata {
 	m := &protocol.Metadata{}
 	for _, kv := range [][2]string{
-		{"ce-id", id}, {"ce-source", "shopping-cart"}, {"ce-specversion", "1.0"}, {"ce-type", "type.googleapis.com/shop.ItemAdded"},
-		{"Content-Type", "application/vnd.cloudstate.protobuf.any"}, {"ce-subject", "jo"},
+		{"ce-id", id},
+		{"ce-source", "shopping-cart"},
+		{"ce-specversion", "1.0"},
+		{"ce-type", "type.googleapis.com/shop.ItemAdded"},
+		{"Content-Type", "application/vnd.cloudstate.protobuf.any"},
+		{"ce-subject", "jo"},
 	} {
 		m.Entries = append(m.Entries, &protocol.MetadataEntry{Key: kv[0], Value: &protocol.MetadataEntry_StringValue{StringValue: kv[1]}})
 	}
@@ -87,7 +91,9 @@ func TestHandlers_SeeTheCloudEvent(t *testing.T) {
 }
 
 // taker replies with the type and the value of what it takes.
-type taker struct{ eventpb.UnimplementedEventLogSubscriberModelServer }
+type taker struct {
+	eventpb.UnimplementedEventLogSubscriberModelServer
+}
 
 func (taker) ProcessAnyEvent(_ context.Context, event *anypb.Any) (*eventpb.Response, error) {
 	return &eventpb.Response{Id: event.GetTypeUrl(), Message: string(event.GetValue())}, nil
@@ -101,7 +107,9 @@ func TestHandlers_TakeAny(t *testing.T) {
 		s.Components = append(s.Components, &action.Action{Service: &eventpb.EventLogSubscriberModel_ServiceDesc, Server: taker{}})
 	})
 	const anyURL = "type.googleapis.com/google.protobuf.Any"
-	inAny := func(url, value string) string { return string(pack(t, &anypb.Any{TypeUrl: url, Value: []byte(value)}).GetValue()) }
+	inAny := func(url, value string) string {
+		return string(pack(t, &anypb.Any{TypeUrl: url, Value: []byte(value)}).GetValue())
+	}
 	for name, tt := range map[string]struct{ url, value, wantURL, wantValue string }{
 		"a JSON event":              {"json.cloudstate.io/added", "\x0a\x02{}", "json.cloudstate.io/added", "\x0a\x02{}"},
 		"a primitive":               {"p.cloudstate.io/string", "\x0a\x01a", "p.cloudstate.io/string", "\x0a\x01a"},
