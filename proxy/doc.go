@@ -46,6 +46,13 @@
 // Without a [store.Journal] and [store.Values], events and states are kept in memory,
 // and forgotten when the process ends. Package store says what a store must promise.
 //
+// # Events
+//
+// Methods get the events of entities and of topics, and their replies are published, as
+// annotations in the .proto file say; see [Eventing]. A Journal that is also a
+// [store.EventLog], has [store.Topics] and keeps [store.Consumers], as that in memory does, is
+// all that it takes.
+//
 // # Failures
 //
 // What clients see when an entity or the user function fails is fixed by the protocol

@@ -1,7 +1,10 @@
 package proxy_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -395,6 +398,25 @@ func TestEventing_WithoutWhatItNeeds(t *testing.T) {
 		require.ErrorContains(t, f.proxy.Publish(t.Context(), "t", event("1")), "does not serve yet")
 		_, err = f.proxy.DeadLetters(t.Context(), 0, 1)
 		require.ErrorContains(t, err, "does not serve yet")
+	})
+}
+
+// A log that nobody writes is probably a misspelled one.
+func TestEventing_WarnsOfALogWithoutEntities(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		f := start(t,
+			annotate(scripted.Action, "Ask", scripted.FromLog(scripted.First, "")),
+			annotate(scripted.Action, "Tell", scripted.FromLog("nobody", "")),
+			func(f *fixture) {
+				f.proxy.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+			},
+		).ready()
+		f.stop()
+		require.NoError(t, <-f.done)
+		require.Equal(t, 1, strings.Count(log.String(), "\n"))
+		require.Contains(t, log.String(), `service=scripted.Action event_log="nobody journal"`)
 	})
 }
 

@@ -3,7 +3,6 @@ package proxy_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"google.golang.org/grpc/test/bufconn"
@@ -45,7 +44,7 @@ func ExampleProxy_Redeliver() {
 	service := &cloudstate.Service{
 		Name:       "bestsellers", // has a method that consumes the topic popularity
 		Components: []cloudstate.Component{projection.Bestsellers},
-		Logger:     slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:     slog.New(slog.DiscardHandler),
 	}
 	p := &proxy.Proxy{
 		UserFunction: proxy.Embed(service),

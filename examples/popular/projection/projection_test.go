@@ -127,8 +127,9 @@ func TestBestsellers_RankWhatOthersPublish(t *testing.T) {
 	})
 }
 
-// Clients cannot make events up.
-func TestProjection_RefusesClients(t *testing.T) {
+// A call that is no event is refused. A client that sends the attributes as headers is another
+// publisher.
+func TestProjection_WantsAnEvent(t *testing.T) {
 	t.Parallel()
 	kit := testkit.New(t, components...)
 	_, err := pb.NewProjectionClient(kit).ItemAdded(t.Context(), &domain.ItemAdded{})
