@@ -13,6 +13,11 @@ import (
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
+// ErrWriteConsistency is matched by the error of a [Fault] that is none of the user function:
+// too few other nodes have got a change in time for the consistency that its command asked
+// for, as in a partition. The change stays, and reaches them when it can.
+var ErrWriteConsistency = replication.ErrConsistency
+
 // ReplicaValue returns the value of a CRDT as this proxy has it, for operators and tests: the
 // delta that makes an empty CRDT this one, in which votes are counted. It is nil if there is
 // no value, or none any more. The error says that no CRDT entity has that persistence id, or

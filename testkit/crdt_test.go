@@ -82,6 +82,12 @@ func items(t *testing.T, list ...*domain.LineItem) *crdt.ORSet[*domain.LineItem]
 	return set
 }
 
+func itemsOf(product string) *crdt.ORSet[*domain.LineItem] {
+	set := crdt.NewORSet[*domain.LineItem]()
+	_ = set.Add(&domain.LineItem{ProductId: product})
+	return set
+}
+
 func addTo(t *testing.T, kit *testkit.Kit, product string) error {
 	t.Helper()
 	_, err := pb.NewWatchedCartClient(kit).AddItem(t.Context(), &cartpb.AddLineItem{UserId: "s1", ProductId: product, Quantity: 1})

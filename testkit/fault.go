@@ -26,6 +26,8 @@ const (
 	WriteUnknown
 	// WriteLost stores nothing, and lets the store say that nobody knows.
 	WriteLost
+	// ResolveFails lets the store fail when it is asked what has become of a write.
+	ResolveFails
 	// ReadFails lets the store fail when it is asked for an entity.
 	ReadFails
 	// ReadIncomplete lets the store leave out the first event of a journal.
@@ -42,7 +44,7 @@ const (
 
 var faultNames = [...]string{
 	WriteFails: "WriteFails", WriteConflicts: "WriteConflicts", WriteUnknown: "WriteUnknown", WriteLost: "WriteLost",
-	ReadFails: "ReadFails", ReadIncomplete: "ReadIncomplete", ReadStale: "ReadStale",
+	ResolveFails: "ResolveFails", ReadFails: "ReadFails", ReadIncomplete: "ReadIncomplete", ReadStale: "ReadStale",
 	CommandLost: "CommandLost", ReplyLost: "ReplyLost",
 }
 

@@ -31,7 +31,7 @@ func TestInject_LetsAnEventSourcedEntityFail(t *testing.T) {
 		"a write after another one":               {testkit.WriteConflicts, "Unexpected entity failure", false},
 		"a write of which nobody knows":           {testkit.WriteUnknown, "", true},
 		"a write that is lost, and nobody knows":  {testkit.WriteLost, "Unexpected entity failure", false},
-		"a journal that cannot be read (P-043)":   {testkit.ReadFails, "Error recovering event log", false},
+		"a journal that cannot be read":           {testkit.ReadFails, "Error recovering event log", false},
 		"a journal in which an event is missing":  {testkit.ReadIncomplete, "Error recovering event log", false},
 		"a journal without the newest events":     {testkit.ReadStale, "Unexpected entity failure", false},
 		"a service that dies before the command":  {testkit.CommandLost, "Unexpected entity termination", false},
@@ -104,7 +104,7 @@ func TestInject_LetsAValueEntityFail(t *testing.T) {
 				kit.RequireState("ShoppingCart", "u1", counts{By: map[string]int32{"a": want}})
 
 				// A deletion is a write as well.
-				kit.Inject(testkit.WriteFails)
+				kit.Inject(testkit.WriteLost, testkit.ResolveFails)
 				remove := func() error {
 					_, err := client.RemoveItem(t.Context(), &pb.RemoveLineItem{UserId: "u1"})
 					return err
@@ -144,7 +144,7 @@ func TestInject_FailsATestInWhichTheFaultDoesNotHappen(t *testing.T) {
 	}))
 }
 
-// P-044: between commands, nobody notices.
+// Between commands, nobody notices.
 func TestRestart_BetweenCommands(t *testing.T) {
 	t.Parallel()
 	kit := testkit.New(t, cart.Entity)
@@ -167,7 +167,7 @@ func TestRestart_BetweenCommands(t *testing.T) {
 	require.Equal(t, 11, kit.Activations("shopping-cart", "al"), "it has lost its stream with the others only")
 }
 
-// P-058: a command that is under way is lost, and what its handler does after that as well.
+// A command that is under way is lost, and what its handler does after that as well.
 func TestRestart_DuringACommand(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -48,6 +48,14 @@ func (j *faultyJournal) setStale(key store.Key, stale bool) {
 	j.stale[key] = stale
 }
 
+// Resolve tells whether an append was stored, or fails.
+func (j *faultyJournal) Resolve(ctx context.Context, key store.Key, op store.OpID) (store.Head, bool, error) {
+	if j.injected.take(ResolveFails) != 0 {
+		return store.Head{}, false, fmt.Errorf("resolve an append to %v: %w", key, errInjected)
+	}
+	return j.journal.Resolve(ctx, key, op)
+}
+
 // Load loads an entity, as far as faults allow.
 func (j *faultyJournal) Load(ctx context.Context, key store.Key, fn func(store.Record) error) (store.Head, error) {
 	switch j.injected.take(ReadFails, ReadIncomplete, ReadStale) {
@@ -141,6 +149,14 @@ func (v *faultyValues) Put(ctx context.Context, w store.Write, value []byte) (st
 // Delete deletes a state, or does not.
 func (v *faultyValues) Delete(ctx context.Context, w store.Write) (store.Version, error) {
 	return write(v.injected, w.Key, func() (store.Version, error) { return v.Values.Delete(ctx, w) }, conflict(w))
+}
+
+// ResolveWrite tells whether a write was stored, or fails.
+func (v *faultyValues) ResolveWrite(ctx context.Context, w store.Write) (store.Version, bool, error) {
+	if v.injected.take(ResolveFails) != 0 {
+		return 0, false, fmt.Errorf("resolve a write of %v: %w", w.Key, errInjected)
+	}
+	return v.Values.ResolveWrite(ctx, w)
 }
 
 func conflict(w store.Write) error {
