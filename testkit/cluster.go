@@ -21,6 +21,12 @@ const (
 // A Cluster is several nodes, each a service of its own with a proxy of its own, which
 // replicate CRDT entities. Other entities are not shared: each node has its own store.
 //
+// Nodes wait for each other as those of a deployed cluster do. In a partition, a command that
+// asks for crdt.Majority succeeds where more than half of the nodes are, and fails after 5
+// seconds elsewhere, as does one that asks for crdt.All; its change stays, and reaches the
+// others when they can be reached. A node without a majority takes 3 seconds to bring an
+// entity into memory. In a bubble of testing/synctest, none of it takes time.
+//
 // A Cluster is safe for concurrent use. Use [NewCluster] to make one.
 type Cluster struct {
 	tb      testing.TB

@@ -33,7 +33,8 @@ const (
 // A Kit is a service with its proxy, both running until the test ends. It is a connection
 // for generated clients.
 //
-// A Kit is safe for concurrent use. Use [New] to make one.
+// Entities are named by the persistence id of their declaration, and their own id. A Kit is
+// safe for concurrent use. Use [New] to make one.
 type Kit struct {
 	tb       testing.TB
 	conn     *grpc.ClientConn
@@ -58,8 +59,10 @@ type Kit struct {
 var _ grpc.ClientConnInterface = (*Kit)(nil)
 
 // New starts a service with these components and a proxy for it, and stops both when the
-// test ends. It fails the test at once if the components are not valid, and at its end if
-// the proxy has found faults that [Kit.Faults] has not returned.
+// test ends. It fails the test at once if the components are not valid, when a [Law] is
+// broken, and at its end if the proxy has found faults that [Kit.Faults] has not returned.
+//
+// In a benchmark, the kit does not look at what commands do, because that would be measured.
 func New(tb testing.TB, components ...cloudstate.Component) *Kit {
 	tb.Helper()
 	return Start(tb, &cloudstate.Service{Components: components})

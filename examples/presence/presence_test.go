@@ -6,10 +6,26 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudstate-go/cloudstate/crdt"
 	"github.com/cloudstate-go/cloudstate/examples/presence"
 	pb "github.com/cloudstate-go/cloudstate/examples/presence/presencepb"
 	"github.com/cloudstate-go/cloudstate/testkit"
 )
+
+// A user who is online elsewhere is so before anything happens here.
+func TestCheck_KnowsOfOtherNodes(t *testing.T) {
+	t.Parallel()
+	kit := testkit.New(t, presence.Entity)
+	online := crdt.NewVote()
+	online.Set(true)
+	kit.Given(testkit.CRDT("Presence", "jo", online))
+	for user, want := range map[string]bool{"jo": true, "al": false} {
+		status, err := pb.NewPresenceClient(kit).Check(t.Context(), &pb.User{Name: user})
+		require.NoError(t, err)
+		require.Equal(t, want, status.GetOnline(), user)
+		kit.Last("Presence", user).RequireUnchanged()
+	}
+}
 
 // A user is online on every node for as long as a connection to any node is open.
 func TestPresence_IsSeenOnEveryNode(t *testing.T) {

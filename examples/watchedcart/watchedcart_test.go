@@ -2,6 +2,7 @@ package watchedcart_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -33,44 +34,49 @@ func item(product string, quantity int32) *cartpb.LineItem {
 	return &cartpb.LineItem{ProductId: product, Name: product, Quantity: quantity}
 }
 
-// Both sides of a partition go on working, and agree when it has healed.
+// Both sides of a partition go on working, and agree when it has healed. In a bubble of
+// testing/synctest it takes no time that nodes wait for each other.
 func TestCart_ConvergesAfterAPartition(t *testing.T) {
 	t.Parallel()
-	cluster := testkit.NewCluster(t, 3, watchedcart.Entity)
-	add(t, cluster, 0, "shirt", 1)
-	cluster.Converge()
+	synctest.Test(t, func(t *testing.T) {
+		cluster := testkit.NewCluster(t, 3, watchedcart.Entity)
+		add(t, cluster, 0, "shirt", 1)
+		cluster.Converge()
 
-	cluster.Partition([]int{0}, []int{1, 2})
-	add(t, cluster, 0, "shirt", 2)
-	add(t, cluster, 1, "shirt", 4)
-	add(t, cluster, 2, "hat", 1)
-	requireCart(t, cluster, 0, item("shirt", 3))
+		cluster.Partition([]int{0}, []int{1, 2})
+		add(t, cluster, 0, "shirt", 2)
+		add(t, cluster, 1, "shirt", 4)
+		add(t, cluster, 2, "hat", 1)
+		requireCart(t, cluster, 0, item("shirt", 3))
 
-	cluster.Heal()
-	cluster.Converge()
-	for node := range 3 {
-		requireCart(t, cluster, node, item("hat", 1), item("shirt", 7))
-	}
+		cluster.Heal()
+		cluster.Converge()
+		for node := range 3 {
+			requireCart(t, cluster, node, item("hat", 1), item("shirt", 7))
+		}
+	})
 }
 
 // What is added on one side while it is removed on the other one stays.
 func TestCart_KeepsWhatIsAddedWhileItIsRemoved(t *testing.T) {
 	t.Parallel()
-	cluster := testkit.NewCluster(t, 2, watchedcart.Entity)
-	add(t, cluster, 0, "shirt", 1)
-	cluster.Converge()
-	cluster.Partition([]int{0}, []int{1})
-	_, err := pb.NewWatchedCartClient(cluster.Node(0)).RemoveItem(t.Context(), &cartpb.RemoveLineItem{UserId: "jo", ProductId: "shirt"})
-	require.NoError(t, err)
-	requireCart(t, cluster, 0)
-	add(t, cluster, 1, "shirt", 1)
-	cluster.Heal()
-	cluster.Converge()
-	for node := range 2 {
-		got, err := pb.NewWatchedCartClient(cluster.Node(node)).GetCart(t.Context(), &cartpb.GetShoppingCart{UserId: "jo"})
+	synctest.Test(t, func(t *testing.T) {
+		cluster := testkit.NewCluster(t, 2, watchedcart.Entity)
+		add(t, cluster, 0, "shirt", 1)
+		cluster.Converge()
+		cluster.Partition([]int{0}, []int{1})
+		_, err := pb.NewWatchedCartClient(cluster.Node(0)).RemoveItem(t.Context(), &cartpb.RemoveLineItem{UserId: "jo", ProductId: "shirt"})
 		require.NoError(t, err)
-		require.Len(t, got.GetItems(), 1, "node %d", node)
-	}
+		requireCart(t, cluster, 0)
+		add(t, cluster, 1, "shirt", 1)
+		cluster.Heal()
+		cluster.Converge()
+		for node := range 2 {
+			got, err := pb.NewWatchedCartClient(cluster.Node(node)).GetCart(t.Context(), &cartpb.GetShoppingCart{UserId: "jo"})
+			require.NoError(t, err)
+			require.Len(t, got.GetItems(), 1, "node %d", node)
+		}
+	})
 }
 
 func TestWatchCart_SeesChangesOfOtherNodes(t *testing.T) {
@@ -89,9 +95,12 @@ func TestWatchCart_SeesChangesOfOtherNodes(t *testing.T) {
 
 func TestCart_RefusesWhatCannotBe(t *testing.T) {
 	t.Parallel()
-	client := pb.NewWatchedCartClient(testkit.NewCluster(t, 1, watchedcart.Entity).Node(0))
+	kit := testkit.New(t, watchedcart.Entity)
+	client := pb.NewWatchedCartClient(kit)
 	_, err := client.AddItem(t.Context(), &cartpb.AddLineItem{UserId: "jo", ProductId: "shirt"})
 	require.Equal(t, codes.InvalidArgument, status.Code(err))
+	kit.Last("WatchedCart", "jo").RequireUnchanged()
 	_, err = client.RemoveItem(t.Context(), &cartpb.RemoveLineItem{UserId: "jo", ProductId: "shirt"})
 	require.Equal(t, codes.NotFound, status.Code(err))
+	kit.Last("WatchedCart", "jo").RequireUnchanged()
 }
