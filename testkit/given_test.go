@@ -101,7 +101,7 @@ func TestGiven_SaysWhatItCannotPutInPlace(t *testing.T) {
 		`given for shopping-cart "jo": snapshot: it is a *domain.ItemAdded, want a *domain.Cart`: {
 			testkit.Snapshot("shopping-cart", "jo", 1, itemAdded("a", 1)),
 		},
-		`given for shopping-cart "jo": the sequence number of the snapshot is 0, want one from 1 to 1000000`: {
+		`given for shopping-cart "jo": the sequence number of the snapshot is 0, want at least 1`: {
 			testkit.Snapshot("shopping-cart", "jo", 0, &domain.Cart{}),
 		},
 		`given for shopping-cart "jo": there are 1 events already; give the snapshot before them`: {

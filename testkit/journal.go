@@ -13,7 +13,8 @@ import (
 )
 
 // journal remembers every event that was ever stored, because a store need not return
-// those before the newest snapshot.
+// those before the newest snapshot. It also lets the journal of an entity begin with a
+// snapshot, of which the store does not know: there, the events after it are numbered from 1.
 type journal struct {
 	store.Journal
 
@@ -25,6 +26,7 @@ type journal struct {
 type history struct {
 	snapshot *anypb.Any // that it begins with, or nil
 	before   int64      // the number of events in that
+	given    int64      // likewise, if the store does not know of it
 	events   []*anypb.Any
 	previous store.Head // before the last append
 }
@@ -45,18 +47,50 @@ func (j *journal) Append(ctx context.Context, a store.Append) (store.Head, error
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	h := j.histories[a.Key]
+	h.previous = a.Expected
+	a.Expected = h.inStore(a.Expected)
 	head, err := j.Journal.Append(ctx, a)
 	if err == nil {
-		h := j.histories[a.Key]
-		h.events, h.previous = append(h.events, events...), a.Expected
+		h.events = append(h.events, events...)
 		j.histories[a.Key] = h
 	}
-	return head, err
+	return h.outside(head), err
+}
+
+// inStore returns a head as the store knows it, and outside one as the proxy does.
+func (h *history) inStore(head store.Head) store.Head {
+	head.Seq -= min(head.Seq, uint64(h.given)) //nolint:gosec // it is positive
+	return head
+}
+
+func (h *history) outside(head store.Head) store.Head {
+	head.Seq += uint64(h.given) //nolint:gosec // it is positive
+	return head
+}
+
+// Resolve tells whether an append was stored.
+func (j *journal) Resolve(ctx context.Context, key store.Key, op store.OpID) (store.Head, bool, error) {
+	h, _ := j.history(key)
+	head, stored, err := j.Journal.Resolve(ctx, key, op)
+	return h.outside(head), stored, err
 }
 
 // Load loads an entity, and remembers what the store had before the test.
 func (j *journal) Load(ctx context.Context, key store.Key, fn func(store.Record) error) (store.Head, error) {
-	_, known := j.history(key)
+	h, known := j.history(key)
+	begun := h.given == 0 // with the given snapshot, or one that the store has
+	begin := func() error {
+		if begun {
+			return nil
+		}
+		begun = true
+		data, err := proto.Marshal(h.snapshot)
+		if err != nil {
+			return err
+		}
+		return fn(store.Record{Seq: uint64(h.given), Snapshot: true, Data: data}) //nolint:gosec // it is positive
+	}
 	var before history
 	head, err := j.Journal.Load(ctx, key, func(record store.Record) error {
 		if !known {
@@ -64,17 +98,29 @@ func (j *journal) Load(ctx context.Context, key store.Key, fn func(store.Record)
 				return fmt.Errorf("testkit: record %d of %v: %w", record.Seq, key, err)
 			}
 		}
+		begun = begun || record.Snapshot
+		if err := begin(); err != nil {
+			return err
+		}
+		record.Seq += uint64(h.given) //nolint:gosec // it is positive
 		return fn(record)
 	})
-	if known || err != nil {
-		return head, err
+	if err == nil {
+		err = begin()
 	}
+	if err == nil && !known {
+		j.remember(key, before)
+	}
+	return h.outside(head), err
+}
+
+// remember remembers what a store had before the test.
+func (j *journal) remember(key store.Key, before history) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if _, known := j.histories[key]; !known {
 		j.histories[key] = before
 	}
-	return head, nil
 }
 
 func (h *history) add(record store.Record) error {
