@@ -122,10 +122,10 @@ func TestCRDT_ReportsMessagesOfUnknownStreams(t *testing.T) {
 		f := start(t).ready()
 		stream := f.openCRDT("e", nil)
 		stream.Stream(&crdtpb.CrdtStreamedMessage{CommandId: 7})
-		require.Equal(t, "Received streamed message for unknown stream 7", f.Report())
+		require.Equal(t, "Received streamed message for unknown command id: 7", f.Report())
 		stream.Confirm(&crdtpb.CrdtStreamCancelledResponse{CommandId: 8})
-		require.Equal(t, "Received stream cancelled response for unknown stream 8", f.Report())
-		f.requireFaults("unknown stream 7", "unknown stream 8")
+		require.Equal(t, "Received stream cancelled response for unknown command id: 8", f.Report())
+		f.requireFaults("unknown command id: 7", "unknown command id: 8")
 		f.passivateCRDT("e", stream)
 	})
 }

@@ -173,7 +173,7 @@ func (a *activation) streamedMessage(message *crdtpb.CrdtStreamedMessage) {
 	}
 	c := a.open[id]
 	if c == nil {
-		a.tell(nil, fmt.Errorf("Received streamed message for unknown stream %d", id)) //nolint:staticcheck // in the manner of the protocol's texts
+		a.tell(nil, fmt.Errorf("Received streamed message for unknown command id: %d", id)) //nolint:staticcheck // in the manner of the protocol's texts
 		return
 	}
 	if message.GetEndStream() {
@@ -193,7 +193,7 @@ func (a *activation) streamCancelled(response *crdtpb.CrdtStreamCancelledRespons
 	id := response.GetCommandId()
 	c := a.cancelled[id]
 	if c == nil {
-		a.tell(nil, fmt.Errorf("Received stream cancelled response for unknown stream %d", id)) //nolint:staticcheck // in the manner of the protocol's texts
+		a.tell(nil, fmt.Errorf("Received stream cancelled response for unknown command id: %d", id)) //nolint:staticcheck // in the manner of the protocol's texts
 		return
 	}
 	delete(a.cancelled, id)
