@@ -78,8 +78,9 @@ func (s *suite[T]) mistakes() []string {
 }
 
 // test runs the suite with a subtest for each assertion, in which each scenario has one of
-// its own. They run in parallel. The report is logged when all have ended.
-func (s *suite[T]) test(t *testing.T, target T) {
+// its own. They run in parallel. The report is logged when all have ended, and until then it
+// is not complete.
+func (s *suite[T]) test(t *testing.T, target T) *Report {
 	t.Helper()
 	r := s.newReport()
 	t.Cleanup(func() { t.Logf("\n%s", r) })
@@ -105,6 +106,7 @@ func (s *suite[T]) test(t *testing.T, target T) {
 			}
 		})
 	}
+	return r
 }
 
 // concurrency is how many scenarios check runs at the same time.

@@ -102,3 +102,10 @@ func (t *trial) cleanUp() {
 		f()
 	}
 }
+
+// failed says whether the scenario has failed so far.
+func (t *trial) failed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.failures) > 0
+}
