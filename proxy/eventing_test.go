@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
@@ -180,6 +182,27 @@ func TestEventing_ForwardsAndEffectsReachTheirTargets(t *testing.T) {
 		require.Equal(t, "2", id(second.RequireHeader("HandleUnary", "Ask")))
 		second.Nothing()
 		require.Contains(t, f.takeFaults()[0], "not yet")
+	})
+}
+
+// P-205: a call that breaks leads to another one for the same event, after the backoff, and no
+// event gets past it.
+func TestEventing_DeliversAgainAfterATransportError(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, annotate(scripted.Action, "Ask", scripted.FromTopic("t", ""))).ready()
+		f.publish("t", "1", "2")
+		f.accept("Ask").End(status.Error(codes.Unavailable, "the connection broke"))
+		synctest.Wait()
+		f.requireFaults("the user function did not complete the call", `attempt 1 to handle event "1" from "test"`)
+		broke := time.Now()
+		call := f.AcceptCall()
+		require.GreaterOrEqual(t, time.Since(broke), 3*time.Second)
+		require.Equal(t, "1", id(call.RequireHeader("HandleUnary", "Ask")))
+		call.Reply(scripted.Answer("ok"))
+		call = f.AcceptCall()
+		require.Equal(t, "2", id(call.RequireHeader("HandleUnary", "Ask")))
+		call.Reply(scripted.Answer("ok"))
 	})
 }
 
