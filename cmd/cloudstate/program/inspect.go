@@ -15,7 +15,8 @@ import (
 
 const inspectHelp = `Inspect shows what a store has, as JSON, one object a line: without arguments the types of
 entities, which are persistence ids; with a type its entities; with a type and an id that
-entity: its events with the newest snapshot, its state, or its CRDT.
+entity: its events with the newest snapshot, its state, or its CRDT. With --dead-letters it
+shows the events that were not handled.
 
 It changes nothing, and may look while a proxy runs.
 
@@ -30,13 +31,18 @@ const inspectExamples = `  # the types of entities
   cloudstate inspect --store sqlite:cart.db shopping-cart jo
 
   # ten events, from the hundredth on
-  cloudstate inspect --store sqlite:cart.db shopping-cart jo --from 100 --limit 10`
+  cloudstate inspect --store sqlite:cart.db shopping-cart jo --from 100 --limit 10
+
+  # what consumers of events have given up
+  cloudstate inspect --store sqlite:cart.db --dead-letters`
 
 // An inspectCommand is one look into a store.
 type inspectCommand struct {
 	env   Environment
 	store storeURL
 	part  inspection.Range
+
+	deadLetters bool
 }
 
 func newInspect(env Environment) *cobra.Command {
@@ -56,6 +62,9 @@ func newInspect(env Environment) *cobra.Command {
 			if i.part.Limit < 0 {
 				return fmt.Errorf("--limit is %d, want a number of lines, or 0 for all", i.part.Limit)
 			}
+			if i.deadLetters && len(args) > 0 {
+				return fmt.Errorf("--dead-letters shows those of all consumers, found the argument %q", args[0])
+			}
 			if i.store == inMemory {
 				return errors.New("a store in memory cannot be looked into from outside; want --store sqlite:FILE")
 			}
@@ -65,7 +74,8 @@ func newInspect(env Environment) *cobra.Command {
 	flags := command.Flags()
 	flags.SortFlags = false
 	flags.Var(&i.store, "store", "what to look into: sqlite:FILE [CLOUDSTATE_STORE]")
-	flags.StringVar(&i.part.From, "from", "", "begin with this id, or with the event of this number")
+	flags.BoolVar(&i.deadLetters, "dead-letters", false, "show the events that consumers have given up")
+	flags.StringVar(&i.part.From, "from", "", "begin with this id, or with the event or dead letter of this number")
 	flags.IntVar(&i.part.Limit, "limit", 0, "end after so many entities or events; 0 means all")
 	return command
 }
@@ -82,10 +92,12 @@ func (i *inspectCommand) run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	switch len(args) {
-	case 0:
+	switch {
+	case i.deadLetters:
+		return inspector.DeadLetters(ctx, i.part)
+	case len(args) == 0:
 		return inspector.Types(ctx)
-	case 1:
+	case len(args) == 1:
 		return inspector.Entities(ctx, args[0], i.part)
 	default:
 		return inspector.Entity(ctx, args[0], args[1], i.part)

@@ -76,6 +76,7 @@ func TestInspect_SaysWhatIsWrong(t *testing.T) {
 		"a store in memory": {[]string{"--store", "memory"}, program.ExitUsage, "want --store sqlite:FILE"},
 		"no store":          {[]string{"--store", "cart.db"}, program.ExitUsage, `"cart.db" is not a store`},
 		"a negative limit":  {[]string{"--store", "sqlite:" + empty, "--limit", "-1"}, program.ExitUsage, "--limit is -1"},
+		"letters of a type": {[]string{"--dead-letters", "cart"}, program.ExitUsage, `found the argument "cart"`},
 		"three arguments":   {[]string{"a", "b", "c"}, program.ExitUsage, "accepts at most 2 arg(s)"},
 	}
 	for name, tt := range tests {

@@ -17,7 +17,8 @@ import (
 )
 
 const proxyHelp = `Proxy runs in front of a user function: it asks it what it serves, accepts the calls of
-clients for that, with gRPC, and keeps the state of the entities in a store.
+clients for that, with gRPC, gRPC-Web and JSON over HTTP, keeps the state of the entities in a
+store, and delivers events.
 
 The user function may start later than the proxy, and restart at any time. A user function
 that serves something else than before needs a new proxy.
@@ -58,7 +59,7 @@ const proxyExamples = `  # for a user function at 127.0.0.1:8080 and clients at 
   USER_FUNCTION_PORT=8080 HTTP_PORT=8013 CLOUDSTATE_LOG_FORMAT=json cloudstate proxy
 
   # several proxies on one machine
-  cloudstate proxy --user-function 127.0.0.1:8081 --listen :9001 --metrics off --management off`
+  cloudstate proxy --user-function 127.0.0.1:8081 --store sqlite:other.db --listen :9001 --metrics off --management off`
 
 // A proxyCommand is one run of the proxy.
 type proxyCommand struct {
@@ -68,8 +69,13 @@ type proxyCommand struct {
 	userFunction, listen, metrics, management *settings.Address
 	store                                     storeURL
 	passivation, relay, grace                 settings.Duration
-	maxMessageSize                            settings.Size
+	maxMessageSize, streamBuffer              settings.Size
 	skipVersionCheck, entityMetadata          bool
+	httpRead, httpWrite                       settings.Duration
+	corsOrigins                               []string
+	minBackoff, maxBackoff                    settings.Duration
+	attempts                                  settings.Attempts
+	acceptFailures                            bool
 	logFormat, logLevel                       settings.Choice
 }
 
@@ -85,6 +91,12 @@ func newProxy(env Environment) *cobra.Command {
 		relay:          settings.Duration(time.Minute),
 		grace:          settings.Duration(10 * time.Second),
 		maxMessageSize: 12 << 20,
+		streamBuffer:   12 << 20,
+		httpRead:       settings.Duration(time.Minute),
+		httpWrite:      settings.Duration(30 * time.Second),
+		minBackoff:     settings.Duration(3 * time.Second),
+		maxBackoff:     settings.Duration(30 * time.Second),
+		attempts:       10,
 		logFormat:      settings.Choice{Of: []string{"text", "json"}},
 		logLevel:       settings.Choice{Of: []string{"info", "debug", "warn", "error"}},
 	}
@@ -121,8 +133,16 @@ func (p *proxyCommand) bind(flags *pflag.FlagSet) {
 	flags.Var(&p.relay, "relay-timeout", "how long a client waits for an entity")
 	flags.Var(&p.grace, "grace-period", "how long calls may take to finish when the proxy stops")
 	flags.Var(&p.maxMessageSize, "max-message-size", "limit of the messages of clients and of the user function")
+	flags.Var(&p.streamBuffer, "stream-buffer", "limit of what waits for a client that is slow to read a stream of a CRDT entity")
 	flags.BoolVar(&p.entityMetadata, "entity-metadata", false, "pass the headers of calls on to entities, as metadata")
 	flags.BoolVar(&p.skipVersionCheck, "skip-version-check", false, "accept user functions of any protocol version")
+	flags.Var(&p.httpRead, "http-read-timeout", "how long an HTTP client may take to send a request")
+	flags.Var(&p.httpWrite, "http-write-timeout", "how long an HTTP client may take to accept a piece of a response")
+	flags.StringSliceVar(&p.corsOrigins, "cors-origin", nil, `web origins whose pages may call the proxy, such as https://shop.example.com, or "*"`)
+	flags.Var(&p.minBackoff, "eventing-min-backoff", "how long to wait before an event is delivered again; the pause doubles each time")
+	flags.Var(&p.maxBackoff, "eventing-max-backoff", "the longest such pause")
+	flags.Var(&p.attempts, "eventing-attempts", `how often an event is delivered before it becomes a dead letter, or "unlimited"`)
+	flags.BoolVar(&p.acceptFailures, "eventing-accept-failures", false, "take an event for handled when its method answers with a failure")
 	flags.Var(&p.logFormat, "log-format", "format of the log, which goes to standard error")
 	flags.Var(&p.logLevel, "log-level", "least important records in the log")
 	flags.StringVar(&p.config, "config", "", "file with settings")
@@ -179,10 +199,16 @@ func (p *proxyCommand) serve(ctx context.Context, logger *slog.Logger) (err erro
 		RelayTimeout:       time.Duration(p.relay),
 		GracePeriod:        time.Duration(p.grace),
 		MaxMessageSize:     int(p.maxMessageSize),
-		SkipVersionCheck:   p.skipVersionCheck,
-		EntityMetadata:     p.entityMetadata,
-		Observe:            observed.Observe,
-		OnFault:            observed.Fault,
+		StreamBuffer:       int(p.streamBuffer),
+		HTTP:               proxy.HTTP{Origins: p.corsOrigins, ReadTimeout: time.Duration(p.httpRead), WriteTimeout: time.Duration(p.httpWrite)},
+		Eventing: proxy.Eventing{
+			MinBackoff: time.Duration(p.minBackoff), MaxBackoff: time.Duration(p.maxBackoff),
+			MaxAttempts: int(p.attempts), AcceptFailures: p.acceptFailures,
+		},
+		SkipVersionCheck: p.skipVersionCheck,
+		EntityMetadata:   p.entityMetadata,
+		Observe:          observed.Observe,
+		OnFault:          observed.Fault,
 	}
 	var sites sites
 	err = errors.Join(

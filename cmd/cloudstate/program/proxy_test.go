@@ -2,9 +2,11 @@ package program_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -111,6 +113,26 @@ func TestProxy_FindsItsStateAgainAfterARestart(t *testing.T) {
 	}
 }
 
+// P-177: clients that do not speak gRPC get JSON, and pages of the origins that are named may
+// call.
+func TestProxy_SpeaksJSONAndAllowsOrigins(t *testing.T) {
+	t.Parallel()
+	p := startProxy(t, "--user-function", startCart(t), "--cors-origin", "https://shop.example.com")
+	url := "http://" + p.addr("proxy serves") + "/cart/jo/items/add"
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"product_id":"shirt","quantity":2}`))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Origin", "https://shop.example.com")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close() //nolint:errcheck // it is read
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, response.StatusCode, "%s", body)
+	require.JSONEq(t, `{}`, string(body))
+	require.Equal(t, "https://shop.example.com", response.Header.Get("Access-Control-Allow-Origin"))
+}
+
 // A slowAction answers when it may.
 type slowAction struct {
 	pricingpb.UnimplementedPricingServer
@@ -168,6 +190,7 @@ func TestProxy_FailsForGoodReasons(t *testing.T) {
 	}{
 		"the port for clients is taken":    {args: []string{"--listen", addr}, want: []string{"listen for clients", "address already in use", "--listen sets another address"}},
 		"the port for health is taken":     {args: []string{"--management", addr}, want: []string{"listen for management", "address already in use", "--management sets another address"}},
+		"an origin is none":                {args: []string{"--cors-origin", "shop"}, want: []string{`has "shop", want a scheme and a host`}},
 		"an address is of another machine": {args: []string{"--metrics", "192.0.2.1:0"}, want: []string{"listen for metrics", "192.0.2.1", "--metrics"}},
 		"the store is something else":      {args: []string{"--store", "sqlite:" + noStore}, want: []string{"open the store", noStore, "not an SQLite file"}},
 		"the store is damaged":             {args: []string{"--store", "sqlite:" + damaged}, want: []string{"open the store", damaged, "damaged", "restore a backup"}},

@@ -24,6 +24,7 @@ type Source interface {
 	Get(ctx context.Context, key store.Key) (store.Value, error)
 	Parts(ctx context.Context) iter.Seq2[store.Part, error]
 	Descriptors(ctx context.Context) ([]byte, error)
+	DeadLetters(ctx context.Context, after uint64, limit int) ([]store.DeadLetter, error)
 }
 
 // An Inspector looks into a store.
@@ -61,7 +62,7 @@ func New(ctx context.Context, source Source, output io.Writer, hint func(string)
 
 // A Range is a part of a list. The zero value is all of it.
 type Range struct {
-	// From is where it begins: with an id, or with the number of an event.
+	// From is where it begins: with an id, or with the number of an event or a dead letter.
 	From string
 	// Limit is how many elements it has at most. Zero means that there is no limit.
 	Limit int

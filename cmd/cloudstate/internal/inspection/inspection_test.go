@@ -27,6 +27,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/proxy"
+	"github.com/cloudstate-go/cloudstate/proxy/eventing"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 	"github.com/cloudstate-go/cloudstate/proxy/store/memory"
 )
@@ -81,6 +82,10 @@ func open(t *testing.T) *shop {
 		&anypb.Any{TypeUrl: "p.cloudstate.io/int128", Value: []byte("\x08\x01")},
 		&anypb.Any{TypeUrl: "json.cloudstate.io/broken", Value: []byte("\x0a\x01{")},
 	)
+	s.bury("shopping-cart", packed(t, &domain.ItemRemoved{ProductId: "hat"}))
+	s.bury("audit", packed(t, "a text"))
+	letter := s.bury("audit", &anypb.Any{TypeUrl: "type.googleapis.com/com.example.Forgotten", Value: []byte("\x08\x01")})
+	require.Equal(t, uint64(3), letter)
 	version := s.put("account", "jo", 0, packed(t, &domain.LineItem{ProductId: "coat"}))
 	s.put("account", "jo", version, packed(t, &domain.LineItem{ProductId: "hat"}))
 	version = s.put("account", "di", 0, packed(t, "soon deleted"))
@@ -118,6 +123,22 @@ func (s *shop) append(id string, snapshot *anypb.Any, events ...*anypb.Any) {
 	}
 	_, err = s.Append(s.t.Context(), a)
 	require.NoError(s.t, err)
+}
+
+// bury adds an event to the dead letters, and returns its number.
+func (s *shop) bury(subject string, payload *anypb.Any) uint64 {
+	s.t.Helper()
+	<-time.After(time.Hour)
+	event := eventing.Event{ID: "1", Source: "shop", SpecVersion: eventing.SpecVersion, Subject: subject, Time: time.Now().UTC()}
+	require.NoError(s.t, event.SetPayload(payload))
+	encoded, err := event.MarshalBinary()
+	require.NoError(s.t, err)
+	id, err := s.AddDeadLetter(s.t.Context(), store.DeadLetter{
+		Consumer: store.Consumer{Kind: store.TopicSource, Source: "shop", Service: "com.example.Audit", Group: "auditors"},
+		Event:    encoded, Attempts: 10, Reason: "no", Time: time.Now(),
+	})
+	require.NoError(s.t, err)
+	return id
 }
 
 func (s *shop) put(typ, id string, expected store.Version, value *anypb.Any) store.Version {
@@ -194,6 +215,12 @@ func TestInspector_ShowsAStore(t *testing.T) {
 		"journal with all types": func(ctx context.Context, i *inspection.Inspector) error {
 			return i.Entity(ctx, "shopping-cart", "di", inspection.Range{})
 		},
+		"dead letters": func(ctx context.Context, i *inspection.Inspector) error {
+			return i.DeadLetters(ctx, inspection.Range{})
+		},
+		"one dead letter from the second": func(ctx context.Context, i *inspection.Inspector) error {
+			return i.DeadLetters(ctx, inspection.Range{From: "2", Limit: 1})
+		},
 		"value": func(ctx context.Context, i *inspection.Inspector) error {
 			return i.Entity(ctx, "account", "jo", inspection.Range{})
 		},
@@ -245,6 +272,9 @@ func TestInspector_SaysWhatIsNotThere(t *testing.T) {
 		"an entity": {func(ctx context.Context, i *inspection.Inspector) error {
 			return i.Entity(ctx, "shopping-cart", "jim", inspection.Range{})
 		}, `there is no entity "jim" of type "shopping-cart"`},
+		"a number of a dead letter": {func(ctx context.Context, i *inspection.Inspector) error {
+			return i.DeadLetters(ctx, inspection.Range{From: "x"})
+		}, `"x" is not the number of a dead letter`},
 		"a number of an event": {func(ctx context.Context, i *inspection.Inspector) error {
 			return i.Entity(ctx, "shopping-cart", "jo", inspection.Range{From: "x"})
 		}, `"x" is not the number of an event`},

@@ -19,6 +19,7 @@ type flags struct {
 	listen, remote, metrics *settings.Address
 	timeout                 settings.Duration
 	size                    settings.Size
+	attempts                settings.Attempts
 	format                  settings.Choice
 	skip                    bool
 	origins                 []string
@@ -26,19 +27,21 @@ type flags struct {
 
 func newFlags() *flags {
 	f := &flags{
-		FlagSet: pflag.NewFlagSet("test", pflag.ContinueOnError),
-		listen:  (&settings.Address{PortFrom: "HTTP_PORT"}).Is(":9000"),
-		remote:  (&settings.Address{HostFrom: "USER_FUNCTION_HOST", PortFrom: "USER_FUNCTION_PORT", Remote: true}).Is("127.0.0.1:8080"),
-		metrics: (&settings.Address{HostFrom: "METRICS_HOST", PortFrom: "METRICS_PORT", Optional: true}).Is(settings.Off),
-		timeout: settings.Duration(time.Minute),
-		size:    12 << 20,
-		format:  settings.Choice{Of: []string{"text", "json"}},
+		FlagSet:  pflag.NewFlagSet("test", pflag.ContinueOnError),
+		listen:   (&settings.Address{PortFrom: "HTTP_PORT"}).Is(":9000"),
+		remote:   (&settings.Address{HostFrom: "USER_FUNCTION_HOST", PortFrom: "USER_FUNCTION_PORT", Remote: true}).Is("127.0.0.1:8080"),
+		metrics:  (&settings.Address{HostFrom: "METRICS_HOST", PortFrom: "METRICS_PORT", Optional: true}).Is(settings.Off),
+		timeout:  settings.Duration(time.Minute),
+		size:     12 << 20,
+		attempts: 10,
+		format:   settings.Choice{Of: []string{"text", "json"}},
 	}
 	f.Var(f.listen, "listen", "")
 	f.Var(f.remote, "user-function", "")
 	f.Var(f.metrics, "metrics", "")
 	f.Var(&f.timeout, "relay-timeout", "")
 	f.Var(&f.size, "max-message-size", "")
+	f.Var(&f.attempts, "eventing-attempts", "")
 	f.Var(&f.format, "log-format", "")
 	f.BoolVar(&f.skip, "skip-version-check", false, "")
 	f.StringSliceVar(&f.origins, "cors-origin", nil, "")
@@ -85,6 +88,8 @@ func TestSources_HaveAPrecedence(t *testing.T) {
 		"a size":                               {file: "max-message-size: 1536KiB", flag: "max-message-size", want: "1536KiB"},
 		"a size as the reference proxy has it": {env: map[string]string{"CLOUDSTATE_MAX_MESSAGE_SIZE": "12M"}, flag: "max-message-size", want: "12MiB"},
 		"a size in bytes":                      {args: []string{"--max-message-size=1025"}, flag: "max-message-size", want: "1025B"},
+		"a number of attempts":                 {file: "eventing-attempts: 3", flag: "eventing-attempts", want: "3"},
+		"attempts without end":                 {env: map[string]string{"CLOUDSTATE_EVENTING_ATTEMPTS": "unlimited"}, flag: "eventing-attempts", want: "unlimited"},
 		"a word":                               {file: "log-format: json", flag: "log-format", want: "json"},
 		"a truth in the file":                  {file: "skip-version-check: true", flag: "skip-version-check", want: "true"},
 		"a truth in the environment":           {env: map[string]string{"CLOUDSTATE_SKIP_VERSION_CHECK": "true"}, flag: "skip-version-check", want: "true"},
@@ -137,6 +142,8 @@ func TestSources_SayWhatIsWrongAndWhere(t *testing.T) {
 		"a size that overflows": {file: "max-message-size: 99999999999GiB", want: []string{"is not a size"}},
 		"a size in kilograms":   {file: "max-message-size: 5kg", want: []string{"is not a size"}},
 		"a size without digits": {file: "max-message-size: MiB", want: []string{"is not a size"}},
+		"no attempts":           {file: "eventing-attempts: 0", want: []string{`"0" is not a number of attempts, want one from 1 on, or unlimited`}},
+		"many attempts":         {file: "eventing-attempts: 1e99", want: []string{"is not a number of attempts"}},
 		"a unit twice":          {file: "max-message-size: 1KK", want: []string{"is not a size"}},
 		"a negative duration":   {file: "relay-timeout: -5s", want: []string{"is not a positive duration"}},
 	}

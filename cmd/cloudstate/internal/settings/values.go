@@ -14,6 +14,7 @@ import (
 var (
 	_ pflag.Value = (*Duration)(nil)
 	_ pflag.Value = (*Size)(nil)
+	_ pflag.Value = (*Attempts)(nil)
 	_ pflag.Value = (*Choice)(nil)
 )
 
@@ -69,6 +70,37 @@ func (s *Size) Set(text string) error {
 		return fmt.Errorf("%q is not a size, want a positive number of bytes below 2GiB, such as 12MiB, 512KiB or 1000", text)
 	}
 	*s = Size(number * factor) //nolint:gosec // checked above
+	return nil
+}
+
+// Attempts is the value of a flag that says how often something is tried: a positive number,
+// or -1 for without end.
+type Attempts int
+
+const unlimited = "unlimited"
+
+// String returns the number.
+func (a *Attempts) String() string {
+	if *a < 0 {
+		return unlimited
+	}
+	return strconv.Itoa(int(*a))
+}
+
+// Type names the type in the help.
+func (a *Attempts) Type() string { return "number" }
+
+// Set takes a positive number, or a word for that there is no limit.
+func (a *Attempts) Set(text string) error {
+	if text == unlimited {
+		*a = -1
+		return nil
+	}
+	number, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || number < 1 {
+		return fmt.Errorf("%q is not a number of attempts, want one from 1 on, or %s", text, unlimited)
+	}
+	*a = Attempts(number)
 	return nil
 }
 
