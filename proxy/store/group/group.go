@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/cloudstate-go/cloudstate/proxy/store"
@@ -170,6 +171,9 @@ func (c *Committer[W]) run(ctx context.Context) {
 			return
 		}
 		c.decide(ctx, batch)
+		// Whoever has got an answer may have its next write ready at once. If it gets the
+		// chance before the next batch begins, batches are about twice as large.
+		runtime.Gosched()
 	}
 }
 

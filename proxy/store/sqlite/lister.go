@@ -31,13 +31,13 @@ func scan[T any](rows *sql.Rows, err error, row func(*sql.Rows, *T) (size int, e
 	}
 	var all []T
 	for size := 0; size < pageBytes && rows.Next(); {
-		var element T
-		n, err := row(rows, &element)
+		var none T
+		all = append(all, none)
+		n, err := row(rows, &all[len(all)-1])
 		if err != nil {
 			return nil, errors.Join(err, rows.Close())
 		}
 		size += n
-		all = append(all, element)
 	}
 	return all, errors.Join(rows.Close(), rows.Err())
 }
