@@ -56,7 +56,7 @@ type activation struct {
 }
 
 // activate makes an instance with the value that the proxy has.
-func (t *entityType) activate(ctx context.Context, env *component.Env, init *crdtpb.CrdtInit) (_ *activation, f *command.Fault) {
+func (t *entityType) activate(ctx context.Context, env *component.Env, init *crdtpb.CrdtInit, set *setDelta) (_ *activation, f *command.Fault) {
 	defer func() {
 		if r := recover(); r != nil {
 			f = texts.Recovered(0, r)
@@ -78,7 +78,7 @@ func (t *entityType) activate(ctx context.Context, env *component.Env, init *crd
 		a.observe(probe)
 	}
 	if delta := init.GetDelta(); delta != nil {
-		if err := applyDelta(a.data, delta); err != nil {
+		if err := applyReceived(a.data, delta, set); err != nil {
 			return nil, texts.Fault(0, err)
 		}
 	}
@@ -107,11 +107,11 @@ func (a *activation) delete() { a.deleting = true }
 
 // delta takes a change of other nodes. A value that does not exist at the proxy yet is
 // created by it.
-func (a *activation) delta(delta *crdtpb.CrdtDelta, out *answer) *command.Fault {
+func (a *activation) delta(delta *crdtpb.CrdtDelta, set *setDelta, out *answer) *command.Fault {
 	if a.gone {
 		return nil
 	}
-	if err := applyDelta(a.data, delta); err != nil {
+	if err := applyReceived(a.data, delta, set); err != nil {
 		return texts.Fault(0, err)
 	}
 	return a.notify(out)

@@ -35,7 +35,7 @@ func TestApply_RefusesDeltasOfOtherTypes(t *testing.T) {
 				continue
 			}
 			err := applyDelta(value, newValue(other).state())
-			require.ErrorContains(t, err, "received a delta of a "+variant(newValue(other).state()))
+			require.ErrorContains(t, err, "received a delta of type "+variant(newValue(other).state()))
 			require.ErrorContains(t, err, "it doesn't match the CRDT that this entity has: "+variant(value.state()))
 		}
 		for _, empty := range []*crdtpb.CrdtDelta{nil, {}} {
@@ -61,8 +61,8 @@ func TestApply_LeavesTheValueAloneIfItFails(t *testing.T) {
 		"no value":         {"r", lwwregisterDelta(&crdtpb.LWWRegisterDelta{}), "LWWRegister: the delta has no value"},
 		"an entry":         {"m", ormap{cleared: true, added: entries(at("c", gcounterDelta(1)), at("g", bad))}.delta(), "ORMap entry g: GSet: decode"},
 		"an entry's delta": {"m", ormap{removed: []string{"c"}, added: entries(at("f", nil))}.delta(), "ORMap entry f: received an empty delta"},
-		"an update":        {"m", ormap{updated: entries(at("c", gcounterDelta(1)), at("s", flagDelta(true)))}.delta(), "ORMap entry s: received a delta of a Flag"},
-		"a nested update":  {"m", ormap{updated: entries(at("c", gcounterDelta(1)), at("m", ormap{updated: entries(at("p", flagDelta(true)))}.delta()))}.delta(), "ORMap entry m: ORMap entry p: received a delta of a Flag"},
+		"an update":        {"m", ormap{updated: entries(at("c", gcounterDelta(1)), at("s", flagDelta(true)))}.delta(), "ORMap entry s: received a delta of type Flag"},
+		"a nested update":  {"m", ormap{updated: entries(at("c", gcounterDelta(1)), at("m", ormap{updated: entries(at("p", flagDelta(true)))}.delta()))}.delta(), "ORMap entry m: ORMap entry p: received a delta of type Flag"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -90,7 +90,7 @@ func mismatch(delta *crdtpb.CrdtDelta, want string) error {
 	if delta.GetDelta() == nil {
 		return fmt.Errorf("received an empty delta, but this entity has a CRDT, and it is a %s", want)
 	}
-	return fmt.Errorf("received a delta of a %s, but it doesn't match the CRDT that this entity has: %s", variant(delta), want)
+	return fmt.Errorf("received a delta of type %s, but it doesn't match the CRDT that this entity has: %s", variant(delta), want)
 }
 
 // variant returns the name of the type that a delta is for.

@@ -3,7 +3,6 @@ package crdt
 import (
 	"fmt"
 	"reflect"
-	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -14,21 +13,6 @@ import (
 
 	"github.com/cloudstate-go/cloudstate/entity"
 )
-
-// An id is the serialized form of an element, which is all that proxies compare (protocol
-// section 4.4).
-type id struct{ url, value string }
-
-func (i id) any() *anypb.Any {
-	return &anypb.Any{TypeUrl: i.url, Value: []byte(i.value)}
-}
-
-func (i id) compare(other id) int {
-	if c := strings.Compare(i.url, other.url); c != 0 {
-		return c
-	}
-	return strings.Compare(i.value, other.value)
-}
 
 // elementCodec is a codec, or the reason why there is none: constructors of values return no
 // errors, so that they can be nested in each other.
@@ -132,6 +116,12 @@ func (c *elementCodec[T]) decode(a *anypb.Any) (T, id, error) {
 // keep returns a copy of a value that was encoded as value, and its id. What is kept is what
 // the bytes say, and not what the caller may change later.
 func (c *elementCodec[T]) keep(value []byte) (T, id, error) {
+	if c.text != nil {
+		serialized := string(value)
+		if v, ok := c.text(serialized); ok {
+			return v, id{c.codec.TypeURL(), serialized}, nil
+		}
+	}
 	v, i, err := c.decode(&anypb.Any{TypeUrl: c.codec.TypeURL(), Value: value})
 	if err != nil {
 		return v, i, fmt.Errorf("it was encoded, but cannot be read back: %w", err)

@@ -27,7 +27,7 @@ func NewGSet[T any](options ...entity.CodecOption) *GSet[T] {
 }
 
 // Len returns how many elements the set has.
-func (s *GSet[T]) Len() int { return len(s.items) }
+func (s *GSet[T]) Len() int { return s.items.len() }
 
 // Contains reports whether the set has an element with the serialized form of element.
 func (s *GSet[T]) Contains(element T) bool { return s.find(element) != nil }
@@ -44,7 +44,7 @@ func (s *GSet[T]) Add(element T) error {
 	if err != nil {
 		return fmt.Errorf("add to a GSet: %w", err)
 	}
-	if s.findEncoded(s.codec.codec.TypeURL(), value) != nil {
+	if s.findEncoded(value) != nil {
 		return nil
 	}
 	kept, i, err := s.codec.keep(value)
@@ -68,7 +68,7 @@ func (s *GSet[T]) prepare(delta *crdtpb.CrdtDelta) (func(), error) {
 	if !ok {
 		return nil, mismatch(delta, "GSet")
 	}
-	added, err := s.decode(d.Gset.GetAdded())
+	added, err := s.make(&elementList{d.Gset.GetAdded()})
 	if err != nil {
 		return nil, fmt.Errorf("GSet: %w", err)
 	}

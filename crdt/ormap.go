@@ -21,7 +21,7 @@ type ORMap[K any, V Data] struct {
 
 	// What was done since the last reset, besides what the items know.
 	cleared bool
-	removed map[id]struct{}
+	removed ids
 }
 
 // NewORMap returns an empty map of keys that are stored as the options say: none for
@@ -43,7 +43,7 @@ func NewORMap[K any, V Data](newValue func(key K) V, options ...entity.CodecOpti
 }
 
 // Len returns how many entries the map has.
-func (m *ORMap[K, V]) Len() int { return len(m.items) }
+func (m *ORMap[K, V]) Len() int { return m.items.len() }
 
 // Contains reports whether the map has an entry for a key with the serialized form of key.
 func (m *ORMap[K, V]) Contains(key K) bool { return m.find(key) != nil }
@@ -68,7 +68,7 @@ func (m *ORMap[K, V]) GetOrCreate(key K) (V, error) {
 	if err != nil {
 		return none, fmt.Errorf("create an ORMap entry: %w", err)
 	}
-	if it := m.findEncoded(m.codec.codec.TypeURL(), encoded); it != nil {
+	if it := m.findEncoded(encoded); it != nil {
 		return it.value, nil
 	}
 	m.permit()
@@ -127,10 +127,7 @@ func (m *ORMap[K, V]) Remove(key K) {
 		return
 	}
 	if !it.added {
-		if m.removed == nil {
-			m.removed = map[id]struct{}{}
-		}
-		m.removed[it.id] = struct{}{}
+		m.removed.add(it.id)
 	}
 	m.remove(it)
 	m.touch()
@@ -139,11 +136,12 @@ func (m *ORMap[K, V]) Remove(key K) {
 // Clear removes all entries.
 func (m *ORMap[K, V]) Clear() {
 	m.permit()
-	if len(m.items) == 0 && len(m.removed) == 0 {
+	if m.items.len() == 0 && m.removed.len() == 0 {
 		return
 	}
 	m.clear()
-	m.cleared, m.removed = true, nil
+	m.cleared = true
+	m.removed.reset()
 	m.touch()
 }
 
@@ -212,7 +210,7 @@ func (m *ORMap[K, V]) usable() error {
 }
 
 func (m *ORMap[K, V]) changed() bool {
-	return m.cleared || len(m.removed) > 0 || slices.ContainsFunc(m.touched, func(it *item[K, V]) bool {
+	return m.cleared || m.removed.len() > 0 || slices.ContainsFunc(m.touched, func(it *item[K, V]) bool {
 		return !it.gone && (it.added || it.value.changed())
 	})
 }
@@ -225,5 +223,6 @@ func (m *ORMap[K, V]) reset() {
 		}
 	}
 	m.settle()
-	m.cleared, m.removed = false, nil
+	m.cleared = false
+	m.removed.reset()
 }

@@ -197,7 +197,7 @@ func TestORMap_TypesOfEntriesAreThoseOfNewValue(t *testing.T) {
 	require.True(t, get[*ORSet[string]](t, m, "k").Contains("e"))
 
 	err := applyDelta(m, ormap{added: entries(at("l", gcounterDelta(1)))}.delta())
-	require.ErrorContains(t, err, "ORMap entry l: received a delta of a GCounter, but it doesn't match the CRDT that this entity has: ORSet")
+	require.ErrorContains(t, err, "ORMap entry l: received a delta of type GCounter, but it doesn't match the CRDT that this entity has: ORSet")
 	require.False(t, m.Contains("l"))
 }
 

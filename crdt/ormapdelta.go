@@ -9,7 +9,7 @@ import (
 // delta has all new entries, also those whose values are empty: that is how the proxy learns
 // the types of the values (protocol section 5.8).
 func (m *ORMap[K, V]) delta() *crdtpb.CrdtDelta {
-	d := &crdtpb.ORMapDelta{Cleared: m.cleared, Removed: sortedAnys(m.removed)}
+	d := &crdtpb.ORMapDelta{Cleared: m.cleared, Removed: m.removed.anys()}
 	for _, it := range m.changes() {
 		switch {
 		case it.added:
@@ -35,8 +35,8 @@ func ormapDelta(d *crdtpb.ORMapDelta) *crdtpb.CrdtDelta {
 
 // entry is an entry that the proxy has added.
 type entry[K any, V Data] struct {
-	decoded[K]
-
+	id    id
+	key   K
 	value V
 }
 
@@ -59,7 +59,7 @@ func (m *ORMap[K, V]) prepare(delta *crdtpb.CrdtDelta) (func(), error) {
 		return nil, err
 	}
 	return func() {
-		m.discard(d.Ormap.GetCleared(), d.Ormap.GetRemoved())
+		m.discard(d.Ormap.GetCleared(), &elementList{d.Ormap.GetRemoved()})
 		for _, update := range updates {
 			update()
 		}
@@ -109,7 +109,7 @@ func (m *ORMap[K, V]) prepareEntries(added []*crdtpb.ORMapEntryDelta) ([]entry[K
 		if err := applyDelta(value, a.GetDelta()); err != nil {
 			return nil, fmt.Errorf("ORMap entry %v: %w", key, err)
 		}
-		entries = append(entries, entry[K, V]{decoded[K]{i, key}, value})
+		entries = append(entries, entry[K, V]{i, key, value})
 	}
 	return entries, nil
 }

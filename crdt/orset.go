@@ -3,10 +3,6 @@ package crdt
 import (
 	"fmt"
 	"iter"
-	"maps"
-	"slices"
-
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/entity"
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
@@ -21,7 +17,7 @@ type ORSet[T any] struct {
 	// What was done since the last reset, besides the additions that the items know. It is kept
 	// as small as possible: what cancels out is not sent (protocol section 5.5).
 	cleared bool
-	removed map[id]struct{}
+	removed ids
 }
 
 // NewORSet returns an empty set of elements that are stored as the options say: none for
@@ -36,7 +32,7 @@ func NewORSet[T any](options ...entity.CodecOption) *ORSet[T] {
 }
 
 // Len returns how many elements the set has.
-func (s *ORSet[T]) Len() int { return len(s.items) }
+func (s *ORSet[T]) Len() int { return s.items.len() }
 
 // Contains reports whether the set has an element with the serialized form of element.
 func (s *ORSet[T]) Contains(element T) bool { return s.find(element) != nil }
@@ -53,7 +49,7 @@ func (s *ORSet[T]) Add(element T) error {
 	if err != nil {
 		return fmt.Errorf("add to an ORSet: %w", err)
 	}
-	if s.findEncoded(s.codec.codec.TypeURL(), value) != nil {
+	if s.findEncoded(value) != nil {
 		return nil
 	}
 	kept, i, err := s.codec.keep(value)
@@ -61,8 +57,7 @@ func (s *ORSet[T]) Add(element T) error {
 		return fmt.Errorf("add to an ORSet: %w", err)
 	}
 	it := s.insert(i, kept, struct{}{})
-	if _, ok := s.removed[i]; ok {
-		delete(s.removed, i)
+	if s.removed.remove(i) {
 		return nil
 	}
 	it.added = true
@@ -77,14 +72,11 @@ func (s *ORSet[T]) Remove(element T) {
 	switch {
 	case it == nil:
 		return
-	case len(s.items) == 1:
+	case s.items.len() == 1:
 		s.Clear()
 		return
 	case !it.added:
-		if s.removed == nil {
-			s.removed = map[id]struct{}{}
-		}
-		s.removed[it.id] = struct{}{}
+		s.removed.add(it.id)
 	}
 	s.remove(it)
 	s.touch()
@@ -93,25 +85,27 @@ func (s *ORSet[T]) Remove(element T) {
 // Clear removes all elements.
 func (s *ORSet[T]) Clear() {
 	s.permit()
-	if len(s.items) == 0 && len(s.removed) == 0 {
+	if s.items.len() == 0 && s.removed.len() == 0 {
 		return
 	}
 	s.clear()
-	s.cleared, s.removed = true, nil
+	s.cleared = true
+	s.removed.reset()
 	s.touch()
 }
 
 func (s *ORSet[T]) changed() bool {
-	return s.cleared || len(s.removed) > 0 || len(s.changes()) > 0
+	return s.cleared || s.removed.len() > 0 || len(s.changes()) > 0
 }
 
 func (s *ORSet[T]) delta() *crdtpb.CrdtDelta {
-	return orsetDelta(&crdtpb.ORSetDelta{Cleared: s.cleared, Removed: sortedAnys(s.removed), Added: anys(s.changes())})
+	return orsetDelta(&crdtpb.ORSetDelta{Cleared: s.cleared, Removed: s.removed.anys(), Added: anys(s.changes())})
 }
 
 func (s *ORSet[T]) reset() {
 	s.settle()
-	s.cleared, s.removed = false, nil
+	s.cleared = false
+	s.removed.reset()
 }
 
 func (s *ORSet[T]) prepare(delta *crdtpb.CrdtDelta) (func(), error) {
@@ -119,13 +113,22 @@ func (s *ORSet[T]) prepare(delta *crdtpb.CrdtDelta) (func(), error) {
 	if !ok {
 		return nil, mismatch(delta, "ORSet")
 	}
-	added, err := s.decode(d.Orset.GetAdded())
+	return s.prepareChange(d.Orset.GetCleared(), &elementList{d.Orset.GetRemoved()}, &elementList{d.Orset.GetAdded()})
+}
+
+// prepareSet is prepare for a delta that is not decoded yet.
+func (s *ORSet[T]) prepareSet(d *setDelta) (func(), error) {
+	return s.prepareChange(d.orset.GetCleared(), &d.removed, &d.added)
+}
+
+func (s *ORSet[T]) prepareChange(cleared bool, removed, added elementSource) (func(), error) {
+	items, err := s.make(added)
 	if err != nil {
 		return nil, fmt.Errorf("ORSet: %w", err)
 	}
 	return func() {
-		s.discard(d.Orset.GetCleared(), d.Orset.GetRemoved())
-		s.insertMissing(added)
+		s.discard(cleared, removed)
+		s.insertMissing(items)
 	}, nil
 }
 
@@ -135,16 +138,4 @@ func (s *ORSet[T]) state() *crdtpb.CrdtDelta {
 
 func orsetDelta(d *crdtpb.ORSetDelta) *crdtpb.CrdtDelta {
 	return &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Orset{Orset: d}}
-}
-
-// sortedAnys returns ids as they are sent, in their order.
-func sortedAnys(ids map[id]struct{}) []*anypb.Any {
-	if len(ids) == 0 {
-		return nil
-	}
-	sorted := make([]*anypb.Any, 0, len(ids))
-	for _, i := range slices.SortedFunc(maps.Keys(ids), id.compare) {
-		sorted = append(sorted, i.any())
-	}
-	return sorted
 }

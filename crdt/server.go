@@ -29,7 +29,7 @@ func (s *server) Handle(stream crdtpb.Crdt_HandleServer) error {
 	ctx := stream.Context()
 	in := wire.Incoming[*received]{Pool: &receivedMessages}
 	return command.Serve(stream, s.env.Commands, &in, func() (out *answer, answered, over bool) {
-		out, over = session.handle(ctx, &in.Buffer.message)
+		out, over = session.handle(ctx, &in.Buffer.message, in.Buffer.undecoded())
 		return out, true, over
 	}, func(panicked any) *answer {
 		return session.end(ctx, texts.Recovered(in.Buffer.message.GetCommand().GetId(), panicked), &in.Buffer.message)

@@ -115,7 +115,7 @@ func (d *driver) send(in *crdtpb.CrdtStreamIn, want ...*crdtpb.CrdtStreamOut) {
 func (d *driver) answer(in *crdtpb.CrdtStreamIn) []*crdtpb.CrdtStreamOut {
 	d.t.Helper()
 	require.False(d.t, d.over, "the session is over")
-	out, over := d.session.handle(d.t.Context(), in)
+	out, over := d.session.handle(d.t.Context(), in, nil)
 	d.over = over
 	defer out.Free()
 	messages := slices.Collect(out.messages)
@@ -581,9 +581,9 @@ func TestSession_EndsWhenTheProxyBreaksTheProtocol(t *testing.T) {
 		"P-031 unknown command": {true, commandMessage(7, "Nope", false), 7, "No command handler found for command [Nope]"},
 		"a delta of another type": {true, &crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_Delta{
 			Delta: &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Flag{Flag: &crdtpb.FlagDelta{}}},
-		}}, 0, "received a delta of a Flag, but it doesn't match the CRDT that this entity has: PNCounter"},
+		}}, 0, "received a delta of type Flag, but it doesn't match the CRDT that this entity has: PNCounter"},
 		"an empty delta":          {true, &crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_Delta{Delta: &crdtpb.CrdtDelta{}}}, 0, "received an empty delta"},
-		"an init of another type": {false, initMessage(&crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Flag{Flag: &crdtpb.FlagDelta{}}}), 0, "received a delta of a Flag"},
+		"an init of another type": {false, initMessage(&crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Flag{Flag: &crdtpb.FlagDelta{}}}), 0, "received a delta of type Flag"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -17,14 +17,14 @@ type table[K, V any] struct {
 
 	codec    *elementCodec[K]
 	unstable error // why K cannot be a key, although it has a codec
-	items    map[id]*item[K, V]
+	items    index[K, V]
 
-	// order has all items, the first sorted ones of them in the order of their ids. Items that
-	// are gone stay in it for a while. Loops iterate over it, so it is only appended to, or
-	// replaced.
+	// order has all items, the first sorted ones of them in the order of their ids, once a loop
+	// has asked for them. Items that are gone stay in it for a while. Loops iterate over it, so
+	// it is only appended to, or replaced.
 	order  []*item[K, V]
+	listed bool // whether order is in use
 	sorted int
-	gone   int
 
 	// touched has the items that were added or changed since the last reset; some may be gone.
 	touched []*item[K, V]
@@ -45,10 +45,12 @@ type item[K, V any] struct {
 
 func (t *table[K, V]) init(options []entity.CodecOption) {
 	t.codec = newElementCodec[K](options)
+	url := ""
 	if t.codec.err == nil {
 		t.unstable = checkStable[K]()
+		url = t.codec.codec.TypeURL()
 	}
-	t.items = map[id]*item[K, V]{}
+	t.items = newIndex[K, V](url)
 }
 
 func (t *table[K, V]) usable() error {
@@ -87,63 +89,74 @@ func (t *table[K, V]) find(key K) *item[K, V] {
 	if err != nil {
 		return nil // what cannot be encoded cannot be here
 	}
-	return t.findEncoded(t.codec.codec.TypeURL(), value)
+	return t.findEncoded(value)
 }
 
-func (t *table[K, V]) findEncoded(url string, value []byte) *item[K, V] {
-	return t.items[id{url, string(value)}]
+// findEncoded finds what encode has encoded.
+func (t *table[K, V]) findEncoded(value []byte) *item[K, V] {
+	return t.items.find(t.items.url, value)
 }
 
 func (t *table[K, V]) findAny(a *anypb.Any) *item[K, V] {
-	return t.findEncoded(a.GetTypeUrl(), a.GetValue())
+	return t.items.find(a.GetTypeUrl(), a.GetValue())
 }
 
 // insert puts an item into the table, in place of the one with the same id, if any.
 func (t *table[K, V]) insert(i id, key K, value V) *item[K, V] {
-	if old := t.items[i]; old != nil {
+	it := &item[K, V]{table: t, id: i, key: key, value: value}
+	if old := t.items.get(i); old != nil {
 		t.remove(old)
 	}
-	it := &item[K, V]{table: t, id: i, key: key, value: value}
-	t.items[i] = it
-	t.order = append(t.order, it)
+	t.put(it)
 	return it
 }
 
+// put puts an item into the table, which has none with its id.
+func (t *table[K, V]) put(it *item[K, V]) {
+	t.items.put(it)
+	if t.listed {
+		t.order = append(t.order, it)
+	}
+}
+
 func (t *table[K, V]) remove(it *item[K, V]) {
-	delete(t.items, it.id)
+	t.items.remove(it.id)
 	it.gone = true
-	t.gone++
-	if t.gone > len(t.items)+32 { // so that tidying up costs each removal a constant
+	if gone := len(t.order) - t.items.len(); t.listed && gone > t.items.len()+32 { // so that tidying up costs each removal a constant
 		t.tidy()
 	}
 }
 
 // clear removes all items.
 func (t *table[K, V]) clear() {
-	for _, it := range t.items {
+	for it := range t.items.all {
 		it.gone = true
 	}
-	t.items = map[id]*item[K, V]{}
-	t.order, t.sorted, t.gone, t.touched = nil, 0, 0, nil
+	t.items = newIndex[K, V](t.items.url)
+	t.order, t.listed, t.sorted, t.touched = nil, false, 0, nil
 }
 
 // tidy takes the items that are gone out of order.
 func (t *table[K, V]) tidy() {
-	order := make([]*item[K, V], 0, len(t.items))
+	order := make([]*item[K, V], 0, t.items.len())
 	order = appendPresent(order, t.order[:t.sorted])
 	sorted := len(order)
-	t.order, t.sorted, t.gone = appendPresent(order, t.order[t.sorted:]), sorted, 0
+	t.order, t.sorted = appendPresent(order, t.order[t.sorted:]), sorted
 }
 
 // ordered returns the items in the order of their ids. The slice does not change, but later
 // some of its items may be gone.
 func (t *table[K, V]) ordered() []*item[K, V] {
-	if t.sorted == len(t.order) && t.gone == 0 {
+	size := t.items.len()
+	if !t.listed {
+		t.order, t.listed = slices.AppendSeq(make([]*item[K, V], 0, size), t.items.all), true
+	}
+	if t.sorted == len(t.order) && t.sorted == size {
 		return t.order
 	}
 	rest := appendPresent(nil, t.order[t.sorted:])
 	slices.SortFunc(rest, compareItems)
-	order := make([]*item[K, V], 0, len(t.items)+len(t.items)/16+8) // with room for the next ones
+	order := make([]*item[K, V], 0, size+size/16+8) // with room for the next ones
 	for _, it := range t.order[:t.sorted] {
 		if it.gone {
 			continue
@@ -154,7 +167,7 @@ func (t *table[K, V]) ordered() []*item[K, V] {
 		order = append(order, it)
 	}
 	order = append(order, rest...)
-	t.order, t.sorted, t.gone = order, len(order), 0
+	t.order, t.sorted = order, len(order)
 	return order
 }
 

@@ -1,74 +1,116 @@
 package crdt
 
-import (
-	"maps"
-	"slices"
+import "google.golang.org/protobuf/types/known/anypb"
 
-	"google.golang.org/protobuf/types/known/anypb"
-)
-
-// decoded is a key that came from the proxy.
-type decoded[K any] struct {
-	id  id
-	key K
+// An elementSource has elements that came from the proxy.
+type elementSource interface {
+	// len returns how many there are.
+	len() int
+	// next returns the next one, which is valid until it is called again, or nil at the end.
+	next() *anypb.Any
 }
 
-// decode decodes keys that came from the proxy.
-func (t *table[K, V]) decode(keys []*anypb.Any) ([]decoded[K], error) {
-	if err := t.usable(); err != nil {
-		return nil, err
+// An elementList has the elements of a message.
+type elementList struct{ rest []*anypb.Any }
+
+func (l *elementList) len() int { return len(l.rest) }
+
+func (l *elementList) next() *anypb.Any {
+	if len(l.rest) == 0 {
+		return nil
 	}
-	all := make([]decoded[K], 0, len(keys))
-	for _, a := range keys {
-		key, i, err := t.codec.decode(a)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, decoded[K]{i, key})
-	}
-	return all, nil
+	first := l.rest[0]
+	l.rest = l.rest[1:]
+	return first
 }
 
 // chunk is how many items are allocated at once when the proxy sends many. They stay in
 // memory until the last of them is gone.
 const chunk = 32
 
-// insertMissing inserts the keys that are not there, as ones that the proxy knows.
-func (t *table[K, V]) insertMissing(keys []decoded[K]) {
-	t.grow(len(keys))
-	var items []item[K, V]
-	for n, d := range keys {
-		if t.items[d.id] != nil {
-			continue
-		}
-		if len(items) == 0 {
-			items = make([]item[K, V], min(chunk, len(keys)-n))
-		}
-		it := &items[0]
-		items = items[1:]
-		it.table, it.id, it.key = t, d.id, d.key
-		t.items[d.id] = it
-		t.order = append(t.order, it)
+// make returns new items for keys that came from the proxy, in chunks. They are not in the
+// table, and may be forgotten.
+func (t *table[K, V]) make(keys elementSource) ([][]item[K, V], error) {
+	if err := t.usable(); err != nil {
+		return nil, err
 	}
+	left := keys.len()
+	chunks := make([][]item[K, V], 0, (left+chunk-1)/chunk)
+	for left > 0 {
+		items := make([]item[K, V], min(chunk, left))
+		left -= len(items)
+		if err := t.fill(items, keys); err != nil {
+			return nil, err
+		}
+		chunks = append(chunks, items)
+	}
+	return chunks, nil
 }
 
-// grow makes room for more items, so that many can be inserted without moving those that are
-// there again and again.
-func (t *table[K, V]) grow(n int) {
-	t.order = slices.Grow(t.order, n)
-	if n > len(t.items) {
-		larger := make(map[id]*item[K, V], len(t.items)+n)
-		maps.Copy(larger, t.items)
-		t.items = larger
+// fill makes items of the next keys. Their values are parts of one string.
+func (t *table[K, V]) fill(items []item[K, V], keys elementSource) error {
+	values := t.scratch[:0]
+	var ends [chunk]int
+	for i := range items {
+		it, a := &items[i], keys.next()
+		it.table, it.id.url = t, a.GetTypeUrl()
+		if it.id.url == t.items.url {
+			it.id.url = t.items.url // shared
+		}
+		if !t.isText(it) {
+			var err error
+			if it.key, err = t.codec.codec.Decode(a); err != nil {
+				return err
+			}
+		}
+		values = append(values, a.GetValue()...)
+		ends[i] = len(values)
+	}
+	t.scratch = values
+	all, begin := string(values), 0
+	for i := range items {
+		it := &items[i]
+		it.id.value, begin = all[begin:ends[i]], ends[i]
+		if !t.isText(it) {
+			continue
+		}
+		var ok bool
+		if it.key, ok = t.codec.text(it.id.value); ok {
+			continue
+		}
+		var err error
+		if it.key, err = t.codec.codec.Decode(it.id.any()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isText says whether the key of an item is a part of its serialized form.
+func (t *table[K, V]) isText(it *item[K, V]) bool {
+	return t.codec.text != nil && it.id.url == t.items.url
+}
+
+// insertMissing inserts those items whose keys are not there, as ones that the proxy knows.
+func (t *table[K, V]) insertMissing(chunks [][]item[K, V]) {
+	if len(chunks) > 1 {
+		t.items.grow(len(chunks) * chunk)
+	}
+	for _, items := range chunks {
+		for i := range items {
+			if it := &items[i]; t.items.get(it.id) == nil {
+				t.put(it)
+			}
+		}
 	}
 }
 
 // discard removes what the proxy has removed. Keys that are not there are ignored.
-func (t *table[K, V]) discard(cleared bool, removed []*anypb.Any) {
+func (t *table[K, V]) discard(cleared bool, removed elementSource) {
 	if cleared {
 		t.clear()
 	}
-	for _, a := range removed {
+	for a := removed.next(); a != nil; a = removed.next() {
 		if it := t.findAny(a); it != nil {
 			t.remove(it)
 		}

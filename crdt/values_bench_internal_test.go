@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
 
+	"github.com/cloudstate-go/cloudstate/internal/wire"
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 )
 
@@ -288,6 +290,11 @@ func TestValues_StayInTheirBudget(t *testing.T) {
 	s, m, c := setOf(t, elements(1_000)...), countersOf(t, 1_000), NewGCounter()
 	pm := NewPNCounterMap[string]()
 	require.NoError(t, applyDelta(pm, m.state()))
+	var received setDelta
+	added, err := proto.Marshal(orset{added: []string{"y"}}.delta())
+	require.NoError(t, err)
+	removed, err := proto.Marshal(orset{removed: []string{"y"}}.delta())
+	require.NoError(t, err)
 	tests := map[string]struct {
 		budget float64
 		run    func()
@@ -307,11 +314,17 @@ func TestValues_StayInTheirBudget(t *testing.T) {
 			take(s)
 			take(m)
 		}},
-		"a change of a counter":          {0, func() { must(t, c.Increment(1)) }},
-		"the delta of a counter":         {3, func() { must(t, c.Increment(1)); take(c) }},
-		"a change of an entry":           {0, func() { must(t, pm.Increment("element-7", 1)) }},
-		"the delta of an entry":          {10, func() { must(t, pm.Increment("element-7", 1)); take(pm) }},
-		"an element, added and removed":  {20, func() { must(t, s.Add("x")); take(s); s.Remove("x"); take(s) }},
+		"a change of a counter":         {0, func() { must(t, c.Increment(1)) }},
+		"the delta of a counter":        {3, func() { must(t, c.Increment(1)); take(c) }},
+		"a change of an entry":          {0, func() { must(t, pm.Increment("element-7", 1)) }},
+		"the delta of an entry":         {10, func() { must(t, pm.Increment("element-7", 1)); take(pm) }},
+		"an element, added and removed": {14, func() { must(t, s.Add("x")); take(s); s.Remove("x"); take(s) }},
+		"an element of another node": {5, func() {
+			for _, data := range [][]byte{added, removed} {
+				received.read(data)
+				must(t, applyReceived(s, &received.message, &received))
+			}
+		}},
 		"a new counter":                  {1, func() { NewGCounter() }},
 		"a new set, as entries may have": {2, func() { NewORSet[string]() }},
 	}
@@ -320,4 +333,43 @@ func TestValues_StayInTheirBudget(t *testing.T) {
 			require.LessOrEqual(t, testing.AllocsPerRun(100, tt.run), tt.budget)
 		})
 	}
+}
+
+// What comes from the proxy, from its bytes on.
+func BenchmarkORSet_Receive(b *testing.B) {
+	sized(b, func(b *testing.B, n int) {
+		b.Helper()
+		s := setOf(b, elements(n)...)
+		added, removed := encoded(b, orset{added: []string{"x"}}), encoded(b, orset{removed: []string{"x"}})
+		for b.Loop() {
+			receive(b, s, added)
+			receive(b, s, removed)
+		}
+	})
+}
+
+// The activation of an entity, from the bytes of its value on.
+func BenchmarkORSet_ReceiveAll(b *testing.B) {
+	sized(b, func(b *testing.B, n int) {
+		b.Helper()
+		all := encoded(b, orset{added: elements(n)})
+		for b.Loop() {
+			receive(b, NewORSet[string](), all)
+		}
+	})
+}
+
+func encoded(tb testing.TB, d orset) []byte {
+	tb.Helper()
+	data, err := proto.Marshal(&crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_Delta{Delta: d.delta()}})
+	require.NoError(tb, err)
+	return data
+}
+
+func receive(tb testing.TB, d Data, data []byte) {
+	tb.Helper()
+	in := wire.Incoming[*received]{Pool: &receivedMessages}
+	must(tb, in.UnmarshalWire(data))
+	must(tb, applyReceived(d, in.Buffer.message.GetDelta(), in.Buffer.undecoded()))
+	in.Free()
 }

@@ -39,18 +39,19 @@ type Incoming[B Buffer] struct {
 // UnmarshalWire decodes the next message.
 func (in *Incoming[B]) UnmarshalWire(data []byte) error {
 	in.Buffer = in.Pool.Get().(B) //nolint:errcheck // the pool has nothing else
+	in.general = true
 	if len(data) > 0 {
-		if field, n := protowire.ConsumeBytes(data[1:]); n == len(data)-1 && in.Buffer.Decode(data[0], field, in.entityID) {
-			return nil
+		field, n := protowire.ConsumeBytes(data[1:])
+		in.general = n != len(data)-1 || !in.Buffer.Decode(data[0], field, in.entityID)
+	}
+	if in.general {
+		if err := proto.Unmarshal(data, in.Buffer.Message()); err != nil { //nolint:forbidigo // a message of the protocol
+			in.Free()
+			return err
 		}
 	}
-	in.general = true
-	if err := proto.Unmarshal(data, in.Buffer.Message()); err != nil { //nolint:forbidigo // a message of the protocol
-		in.Free()
-		return err
-	}
-	if id := in.Buffer.EntityID(); id != "" {
-		in.entityID = id
+	if in.entityID == "" {
+		in.entityID = in.Buffer.EntityID()
 	}
 	return nil
 }
