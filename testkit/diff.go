@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -38,7 +39,24 @@ func diff(left, right any) *difference {
 	return d.values("", reflect.ValueOf(left), reflect.ValueOf(right))
 }
 
-type differ struct{ seen map[visit]bool }
+type differ struct {
+	seen   map[visit]bool
+	goOn   bool   // from a field that differs to the next one
+	shared []part // maps that both values have
+}
+
+// A part is a part of a value.
+type part struct {
+	path  string
+	value reflect.Value
+}
+
+// sharedMaps returns the maps that two values have in common. What they contain may change.
+func sharedMaps(left, right any) []part {
+	d := differ{seen: map[visit]bool{}, goOn: true}
+	d.values("", reflect.ValueOf(left), reflect.ValueOf(right))
+	return d.shared
+}
 
 // visit is a pair of pointers that is, or was, compared.
 type visit struct {
@@ -119,6 +137,10 @@ func (d *differ) structs(path string, left, right reflect.Value) *difference {
 			return nil
 		}
 		return differs(path, left, right)
+	case *sync.Map:
+		if r, ok := reflect.TypeAssert[*sync.Map](right.Addr()); ok {
+			return d.values(path, reflect.ValueOf(plainMap(l)), reflect.ValueOf(plainMap(r)))
+		}
 	case proto.Message:
 		r, _ := reflect.TypeAssert[proto.Message](right.Addr())
 		return diffMessages(path, l.ProtoReflect(), r.ProtoReflect())
@@ -131,11 +153,21 @@ func (d *differ) structs(path string, left, right reflect.Value) *difference {
 		if f.Tag.Get(stateTag) == noState || f.Name == "_" {
 			continue
 		}
-		if found := d.values(join(path, f.Name), field(left, i), field(right, i)); found != nil {
+		if found := d.values(join(path, f.Name), field(left, i), field(right, i)); found != nil && !d.goOn {
 			return found
 		}
 	}
 	return nil
+}
+
+// plainMap returns what a map has, without how it is stored, which is random.
+func plainMap(m *sync.Map) map[any]any {
+	plain := map[any]any{}
+	m.Range(func(key, value any) bool {
+		plain[key] = value
+		return true
+	})
+	return plain
 }
 
 // isBase reports whether a type is the Base of one of the kinds.
@@ -148,6 +180,9 @@ func isBase(typ reflect.Type) bool {
 
 func (d *differ) maps(path string, left, right reflect.Value) *difference {
 	if left.UnsafePointer() == right.UnsafePointer() {
+		if !left.IsNil() {
+			d.shared = append(d.shared, part{path, left})
+		}
 		return nil
 	}
 	keys := left.MapKeys()
@@ -234,6 +269,9 @@ func text(v reflect.Value) string {
 			return "nil"
 		}
 	default:
+	}
+	if v.Kind() == reflect.Interface {
+		return text(v.Elem())
 	}
 	if m, ok := reflect.TypeAssert[proto.Message](v); ok {
 		return messageText(m.ProtoReflect())

@@ -121,10 +121,28 @@ func (l *journalLaws) another(known history, events []*anypb.Any) component.Even
 		l.reportf(LawReplay, "it cannot be activated again: %v. It is lost once it has left memory.", err)
 		return nil
 	}
-	if l.apply(other, known.events) && l.apply(other, events) {
-		return other
+	shared := sharedMaps(l.live.Instance(), other.Instance())
+	before := fingerprints(shared)
+	if !l.apply(other, known.events) || !l.apply(other, events) {
+		return nil
 	}
-	return nil
+	for i, after := range fingerprints(shared) {
+		if after != before[i] {
+			l.reportf(LawReplay, "%s is one map that all instances share, and an event handler changes it. "+
+				"So a replay of the journal, or another entity, changes the state of this one. Let New make a new map each time.", shared[i].path)
+			return nil
+		}
+	}
+	return other
+}
+
+// fingerprints returns texts that differ when maps do.
+func fingerprints(maps []part) []string {
+	texts := make([]string, 0, len(maps))
+	for _, m := range maps {
+		texts = append(texts, fmt.Sprintf("%+v", m.value))
+	}
+	return texts
 }
 
 func (l *journalLaws) apply(to component.EventSourced, events []*anypb.Any) bool {

@@ -29,6 +29,7 @@ type planted struct {
 	changed time.Time
 	dice    uint64
 	order   []string
+	index   map[string]int
 	scratch *domain.LineItem `cloudstate:"-"`
 	cache   map[string]int32 `cloudstate:"-"` // of quantities
 }
@@ -327,6 +328,24 @@ func TestLaws_FindARecoveryThatDiffersFromTheJournal(t *testing.T) {
 	require.Equal(t, `testkit: cart "u1": it was recovered from its snapshot, and items["b"] is nothing, but {productId:"b"} in a replay of all events. `+
 		"What the events before the snapshot have led to is lost in part. Let the snapshot have the whole state, and restore all of it. "+
 		"A field that is no state has the tag `cloudstate:\"-\"`. (testkit.LawSnapshot)", got)
+}
+
+// What is in a variable of the package is the state of all entities.
+func TestLaws_FindAMapThatInstancesShare(t *testing.T) {
+	t.Parallel()
+	all := map[string]int{}
+	e := plant(wrong{apply: func(c *planted, item *domain.LineItem) {
+		c.items[item.GetProductId()] = item
+		c.index[item.GetProductId()]++
+	}})
+	create := e.New
+	e.New = func(id string) *planted {
+		c := create(id)
+		c.index = all
+		return c
+	}
+	require.Contains(t, use(t, e), `cart "u1": index is one map that all instances share, and an event handler changes it. `+
+		"So a replay of the journal, or another entity, changes the state of this one. Let New make a new map each time. (testkit.LawReplay)")
 }
 
 // No false alarm: what is right, and what is no state.

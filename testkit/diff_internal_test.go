@@ -1,0 +1,162 @@
+package testkit
+
+import (
+	"math"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/structpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
+)
+
+type node struct {
+	name  string
+	next  *node
+	table map[point][]int
+}
+
+type point struct{ X, Y int }
+
+type everything struct {
+	node
+
+	Any     any
+	at      time.Time
+	ratio   float64
+	raw     []byte
+	array   [2]point
+	byValue domain.LineItem
+	message *domain.Cart
+	fn      func()
+	ch      chan int
+	synced  sync.Map
+	mu      sync.Mutex
+	cache   int `cloudstate:"-"`
+	_       int
+}
+
+// filled returns a value with something in every field, nothing of which is shared.
+func filled() *everything {
+	e := &everything{
+		node:    node{name: "a", next: &node{name: "b"}, table: map[point][]int{{1, 2}: {3}}},
+		Any:     point{1, 2},
+		at:      time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC),
+		ratio:   math.NaN(),
+		raw:     []byte("raw"),
+		array:   [2]point{{1, 2}, {3, 4}},
+		message: &domain.Cart{Items: []*domain.LineItem{{ProductId: "a"}}},
+		fn:      func() {},
+		ch:      make(chan int),
+	}
+	e.byValue.ProductId = "v"
+	e.next.next = e.next // a circle
+	e.synced.Store("k", point{5, 6})
+	return e
+}
+
+func TestDiff_FindsWhatDiffers(t *testing.T) {
+	t.Parallel()
+	for want, change := range map[string]func(e *everything){
+		``:                                     func(*everything) {},
+		`node.name: "a", "x"`:                  func(e *everything) { e.name = "x" },
+		`node.next.name: "b", "x"`:             func(e *everything) { e.next.name = "x" },
+		`node.table[{X:1 Y:2}][0]: 3, 4`:       func(e *everything) { e.table[point{1, 2}][0] = 4 },
+		`node.table[{X:1 Y:2}][1]: nothing, 4`: func(e *everything) { e.table[point{1, 2}] = []int{3, 4} },
+		`node.table[{X:0 Y:0}]: nothing, nil`:  func(e *everything) { e.table[point{}] = nil },
+		`node.table[{X:1 Y:2}]: [3], nothing`:  func(e *everything) { e.table = nil },
+		`Any: testkit.point, int`:              func(e *everything) { e.Any = 1 },
+		`Any.Y: 2, 3`:                          func(e *everything) { e.Any = point{1, 3} },
+		`Any: {X:1 Y:2}, nothing`:              func(e *everything) { e.Any = nil },
+		`at: 2026-01-02 03:04:05.000000006 +0000 UTC, 2026-01-02 03:04:05.000000007 +0000 UTC`: func(e *everything) { e.at = e.at.Add(1) },
+		`ratio: NaN, 1`:                         func(e *everything) { e.ratio = 1 },
+		`raw: [114 97 119], [114 97]`:           func(e *everything) { e.raw = e.raw[:2] },
+		`array[1].X: 3, 9`:                      func(e *everything) { e.array[1].X = 9 },
+		`byValue.productId: "v", "x"`:           func(e *everything) { e.byValue.ProductId = "x" },
+		`message.items[0].productId: "a", "x"`:  func(e *everything) { e.message.Items[0].ProductId = "x" },
+		`message.items[1]: nothing, {}`:         func(e *everything) { e.message.Items = append(e.message.Items, &domain.LineItem{}) },
+		`message: {items:{productId:"a"}}, nil`: func(e *everything) { e.message = nil },
+		`ch: 0, nil`:                            func(e *everything) { e.ch = nil },
+		`synced["k"].Y: 6, 7`:                   func(e *everything) { e.synced.Store("k", point{5, 7}) },
+	} {
+		left, right := filled(), filled()
+		change(right)
+		d := diff(left, right)
+		if want == "" {
+			require.Nil(t, d)
+			continue
+		}
+		require.NotNil(t, d, want)
+		left.ch = nil
+		if d.path == "ch" {
+			d.left = "0" // it is an address
+		}
+		require.Equal(t, want, d.path+": "+d.left+", "+d.right)
+	}
+}
+
+func TestDiff_KnowsWhatIsNoDifference(t *testing.T) {
+	t.Parallel()
+	local := time.FixedZone("here", 3600)
+	for name, change := range map[string]func(e *everything){
+		"a field with the tag":          func(e *everything) { e.cache = 1 },
+		"another function":              func(e *everything) { e.fn = func() { e.cache++ } },
+		"another zone":                  func(e *everything) { e.at = e.at.In(local) },
+		"a copy of a message":           func(e *everything) { e.message = proto.CloneOf(e.message) },
+		"another order of a map":        func(e *everything) { e.table = map[point][]int{{1, 2}: {3}} },
+		"a slice with a larger memory":  func(e *everything) { e.raw = append(make([]byte, 0, 100), e.raw...) },
+		"a lock that nobody looks into": func(e *everything) { e.mu.TryLock(); e.mu.Unlock() },
+	} {
+		left, right := filled(), filled()
+		change(right)
+		require.Nil(t, diff(left, right), name)
+	}
+	require.Nil(t, diff(nil, nil))
+	require.Nil(t, diff([]int(nil), []int{}))
+	require.Nil(t, diff(map[string]int(nil), map[string]int{}))
+	require.Equal(t, &difference{"", "1", "2"}, diff(1, 2))
+	require.Equal(t, &difference{"", "nothing", "2"}, diff(nil, 2))
+}
+
+// Messages differ where proto.Equal says so, and the path leads there.
+func TestDiff_FindsWhatDiffersInMessages(t *testing.T) {
+	t.Parallel()
+	object := func(fields map[string]any) *structpb.Struct {
+		s, err := structpb.NewStruct(fields)
+		require.NoError(t, err)
+		return s
+	}
+	unknown := &domain.LineItem{}
+	unknown.ProtoReflect().SetUnknown([]byte{0x78, 1})
+	for want, messages := range map[string][2]proto.Message{
+		`fields["a"].number_value: 1, 2`:              {object(map[string]any{"a": 1}), object(map[string]any{"a": 2})},
+		`fields["b"]: nothing, {string_value:"x"}`:    {object(map[string]any{"a": 1}), object(map[string]any{"a": 1, "b": "x"})},
+		`fields["a"].number_value: 1, nothing`:        {object(map[string]any{"a": 1}), object(map[string]any{"a": true})},
+		`fields["a"].null_value: NULL_VALUE, nothing`: {object(map[string]any{"a": nil}), object(map[string]any{"a": map[string]any{}})},
+		`nanos: 0, 1`:  {&timestamppb.Timestamp{}, &timestamppb.Timestamp{Nanos: 1}},
+		`: {}, {15:1}`: {&domain.LineItem{}, unknown},
+		`: *domain.LineItem, *timestamppb.Timestamp`: {&domain.LineItem{}, &timestamppb.Timestamp{Seconds: 1}},
+		`label: LABEL_REPEATED, LABEL_OPTIONAL`:      {labelled(descriptorpb.FieldDescriptorProto_LABEL_REPEATED), labelled(descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL)},
+		`label: nothing, LABEL_OPTIONAL`:             {&descriptorpb.FieldDescriptorProto{}, labelled(descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL)},
+	} {
+		d := diff(messages[0], messages[1])
+		require.NotNil(t, d, want)
+		require.Equal(t, want, d.path+": "+d.left+", "+d.right)
+	}
+}
+
+func labelled(label descriptorpb.FieldDescriptorProto_Label) *descriptorpb.FieldDescriptorProto {
+	return &descriptorpb.FieldDescriptorProto{Label: label.Enum()}
+}
+
+func TestDiff_ShortensWhatIsLong(t *testing.T) {
+	t.Parallel()
+	d := diff(string(make([]byte, 1000)), "")
+	require.Less(t, len(d.left), maxText+10)
+	require.Equal(t, `""`, d.right)
+}
