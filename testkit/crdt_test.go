@@ -340,6 +340,19 @@ func TestLaws_HoldForReplicatedMapsAndVotes(t *testing.T) {
 	})
 }
 
+func TestPassivate_GivesUpWhileAStreamIsOpen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		require.Contains(t, record(t, func(tb testing.TB) {
+			tb.Helper()
+			kit := testkit.New(tb, shelfEntity(nil, nil))
+			_, err := watchedWatch(t, kit)
+			require.NoError(t, err)
+			kit.Passivate("shelf", "s1")
+		}), `testkit: passivate shelf "s1": `)
+	})
+}
+
 // watchedWatch opens a stream, and waits for its first reply.
 func watchedWatch(t *testing.T, kit *testkit.Kit) (grpc.ServerStreamingClient[cartpb.Cart], error) {
 	t.Helper()

@@ -28,6 +28,8 @@ const (
 	bufferSize = 1 << 20
 	// startTimeout is how long a proxy may take to discover its service.
 	startTimeout = 10 * time.Second
+	// passivateTimeout is how long an entity may take to leave memory.
+	passivateTimeout = 10 * time.Second
 )
 
 // A Kit is a service with its proxy, both running until the test ends. It is a connection
@@ -197,12 +199,15 @@ func (k *Kit) context() context.Context { return context.WithoutCancel(k.tb.Cont
 
 // Passivate drops an entity from memory, after the commands that it has been sent, and
 // returns when it is gone. Its next command brings it back from what is stored. An entity
-// that is not in memory stays so.
+// that is not in memory stays so. The test fails at once if it takes more than 10 seconds,
+// because a handler does not return or, of a CRDT entity, a stream is open.
 func (k *Kit) Passivate(persistenceID, id string) {
 	k.tb.Helper()
 	k.require(persistenceID, "")
-	if err := k.proxy.Passivate(k.context(), persistenceID, id); err != nil {
-		k.tb.Fatalf("testkit: passivate %s %q: %v", persistenceID, id, err)
+	ctx, cancel := context.WithTimeout(k.context(), passivateTimeout)
+	defer cancel()
+	if err := k.proxy.Passivate(ctx, persistenceID, id); err != nil {
+		k.tb.Fatalf("testkit: passivate %s %q: %v; has a handler not returned, or is a stream open?", persistenceID, id, err)
 	}
 }
 

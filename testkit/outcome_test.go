@@ -18,6 +18,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
 	pb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
 	"github.com/cloudstate-go/cloudstate/testkit"
+	"github.com/cloudstate-go/cloudstate/valueentity"
 )
 
 // busy does all that a command of an event sourced entity can do.
@@ -247,4 +248,37 @@ func TestAwait_GivesUp(t *testing.T) {
 			kit.Await(pb.ShoppingCart_AddItem_FullMethodName)
 		}), `/com.example.shoppingcart.ShoppingCart/AddItem has not been called within 10s; there were no calls at all`)
 	})
+}
+
+// In a benchmark, the kit does not look, and checks nothing.
+func TestNew_DoesNotLookInABenchmark(t *testing.T) {
+	t.Parallel()
+	e := plant(wrong{get: func(c *planted) { c.visits++ }})
+	ran := testing.Benchmark(func(b *testing.B) {
+		b.Helper()
+		kit := testkit.New(b, e)
+		if _, err := pb.NewShoppingCartClient(kit).GetCart(b.Context(), &pb.GetShoppingCart{UserId: "u1"}); err != nil {
+			b.Fatal(err)
+		}
+	})
+	require.Positive(t, ran.N)
+	failed := testing.Benchmark(func(b *testing.B) {
+		b.Helper()
+		testkit.New(b, e).Last("cart", "u1")
+	})
+	require.Zero(t, failed.N, "it says that there are no outcomes")
+}
+
+func TestOutcome_HasFaultsOfEveryKind(t *testing.T) {
+	t.Parallel()
+	kit := testkit.New(t, &valueentity.Entity[*panel]{
+		Service: &pb.ShoppingCart_ServiceDesc, PersistenceID: "panel", State: []entity.CodecOption{entity.JSON("settings")},
+		New: func(string) *panel { return &panel{add: func(*panel, string) error { panic("boom") }} }, //nolint:forbidigo // what a test is about
+	}, shelfEntity(func(*shelf, *domain.LineItem) error { panic("boom") }, nil)) //nolint:forbidigo // what a test is about
+	_, err := pb.NewShoppingCartClient(kit).AddItem(t.Context(), &pb.AddLineItem{UserId: "p1"})
+	require.Error(t, err)
+	require.Equal(t, "Value entity unexpected failure: boom", kit.Last("panel", "p1").Fault)
+	require.Error(t, addTo(t, kit, "a"))
+	require.Equal(t, "Unexpected failure: boom", kit.Last("shelf", "s1").Fault)
+	require.Len(t, kit.Faults(), 2)
 }
