@@ -45,6 +45,7 @@
 //
 // Without a [store.Journal] and [store.Values], events and states are kept in memory,
 // and forgotten when the process ends. Package store says what a store must promise.
+// [store.Descriptors] are for tools that look into a store.
 //
 // # Events
 //
@@ -53,18 +54,19 @@
 // [store.EventLog], has [store.Topics] and keeps [store.Consumers], as that in memory does, is
 // all that it takes.
 //
-// # Failures
+// # Failures, and metrics
 //
 // What clients see when an entity or the user function fails is fixed by the protocol
-// and says little. Logger and OnFault get the cause, each fault once.
+// and says little. Logger and OnFault get the cause, each fault once. Observe is told of
+// everything that happens to entities and commands; see package observe.
 //
 // # What it serves
 //
 // Event sourced entities, value entities, CRDT entities and actions, with side effects
 // and forwards between all of them.
 //
-// CRDT entities are kept in memory only, by every proxy of a [cluster.Transport], and are
-// gone when the last of them has stopped.
+// CRDT entities are kept in memory by every proxy of a [cluster.Transport]. Without
+// [store.Replicas] they are gone when the last of them has stopped.
 //
 // A command of an entity happens once it has been sent to it, even if its client leaves;
 // so do side effects, and forwards to entities. A call of an action, forwarded or not, is

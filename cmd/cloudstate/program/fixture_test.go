@@ -142,13 +142,16 @@ func (r *records) close() {
 
 // wait waits for the first record with a message, and returns nil if there will be none.
 func (r *records) wait(message string) map[string]any {
+	return r.waitFor(func(record map[string]any) bool { return record["msg"] == message })
+}
+
+// waitFor waits for the first record that is wanted, likewise.
+func (r *records) waitFor(wanted func(record map[string]any) bool) map[string]any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
-		for _, record := range r.records {
-			if record["msg"] == message {
-				return record
-			}
+		if at := slices.IndexFunc(r.records, wanted); at >= 0 {
+			return r.records[at]
 		}
 		if r.closed {
 			return nil

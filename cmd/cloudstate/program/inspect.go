@@ -16,7 +16,7 @@ import (
 const inspectHelp = `Inspect shows what a store has, as JSON, one object a line: without arguments the types of
 entities, which are persistence ids; with a type its entities; with a type and an id that
 entity: its events with the newest snapshot, its state, or its CRDT. With --dead-letters it
-shows the events that were not handled.
+shows the events that were not handled; "cloudstate dead-letters" deals with them.
 
 It changes nothing, and may look while a proxy runs.
 

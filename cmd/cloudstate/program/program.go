@@ -107,6 +107,6 @@ with 2 if a flag, an argument or a setting is wrong.`,
 		SilenceUsage:  true,
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newProxy(env), newInspect(env), newVersion())
+	root.AddCommand(newProxy(env), newInspect(env), newDeadLetters(env), newVersion())
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 	"time"
 
@@ -122,13 +123,21 @@ func newProxy(env Environment) *cobra.Command {
 	return command
 }
 
+// management returns what answers at the management address.
+func management(ctx context.Context, of *proxy.Proxy) http.Handler {
+	mux := http.NewServeMux()
+	addHealth(ctx, mux, of)
+	addDeadLetters(mux, of)
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
 // bind makes a flag of each setting.
 func (p *proxyCommand) bind(flags *pflag.FlagSet) {
 	flags.Var(p.userFunction, "user-function", "where the user function is [USER_FUNCTION_HOST, USER_FUNCTION_PORT]")
 	flags.Var(p.listen, "listen", "where clients find the proxy [HTTP_PORT]")
 	flags.Var(&p.store, "store", "where events and states are kept: sqlite:FILE, or memory")
 	flags.Var(p.metrics, "metrics", `where GET /metrics is answered, or "off" [METRICS_HOST, METRICS_PORT]`)
-	flags.Var(p.management, "management", `where GET /ready and /alive are answered, or "off" [MANAGEMENT_PORT]`)
+	flags.Var(p.management, "management", `where GET /ready and /alive are answered, and "cloudstate dead-letters", or "off" [MANAGEMENT_PORT]`)
 	flags.Var(&p.passivation, "passivation-timeout", "when an idle entity leaves memory, if its service does not say")
 	flags.Var(&p.relay, "relay-timeout", "how long a client waits for an entity")
 	flags.Var(&p.grace, "grace-period", "how long calls may take to finish when the proxy stops")
@@ -212,7 +221,7 @@ func (p *proxyCommand) serve(ctx context.Context, logger *slog.Logger) (err erro
 	}
 	var sites sites
 	err = errors.Join(
-		sites.open(ctx, "management", p.management, health(ctx, served)),
+		sites.open(ctx, "management", p.management, management(ctx, served)),
 		sites.open(ctx, "metrics", p.metrics, observed.Handler()),
 	)
 	if err != nil {

@@ -2,6 +2,7 @@ package program_test
 
 import (
 	"context"
+	"database/sql"
 	"io"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/examples/pricing/pricingpb"
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/cart"
 	cartpb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
+	"github.com/cloudstate-go/cloudstate/proxy/store/sqlite"
 )
 
 func TestProxy_ServesAUserFunctionInAnotherProcess(t *testing.T) {
@@ -182,6 +184,8 @@ func TestProxy_FailsForGoodReasons(t *testing.T) {
 	noStore, damaged, inUse := filepath.Join(dir, "cart.txt"), filepath.Join(dir, "damaged.db"), filepath.Join(dir, "cart.db")
 	require.NoError(t, os.WriteFile(noStore, []byte("two shirts, and something to make it long enough"), 0o600))
 	require.NoError(t, os.WriteFile(damaged, append([]byte("SQLite format 3\x00"), make([]byte, 50)...), 0o600))
+	newer := filepath.Join(dir, "newer.db")
+	writeNewerStore(t, newer)
 	other := startProxy(t, "--store", "sqlite:"+inUse)
 	other.addr("management is served")
 	tests := map[string]struct {
@@ -194,6 +198,7 @@ func TestProxy_FailsForGoodReasons(t *testing.T) {
 		"an address is of another machine": {args: []string{"--metrics", "192.0.2.1:0"}, want: []string{"listen for metrics", "192.0.2.1", "--metrics"}},
 		"the store is something else":      {args: []string{"--store", "sqlite:" + noStore}, want: []string{"open the store", noStore, "not an SQLite file"}},
 		"the store is damaged":             {args: []string{"--store", "sqlite:" + damaged}, want: []string{"open the store", damaged, "damaged", "restore a backup"}},
+		"the store is of a newer version":  {args: []string{"--store", "sqlite:" + newer}, want: []string{"open the store", newer, "newer"}},
 		"the store is in use":              {args: []string{"--store", "sqlite:" + inUse}, want: []string{"open the store", inUse, "is in use"}},
 		"the store has no directory":       {args: []string{"--store", "sqlite:" + filepath.Join(dir, "none", "cart.db")}, want: []string{"open the store", "there is no directory"}},
 	}
@@ -210,6 +215,19 @@ func TestProxy_FailsForGoodReasons(t *testing.T) {
 			}
 		})
 	}
+}
+
+// writeNewerStore writes a store of a version that does not exist yet.
+func writeNewerStore(t *testing.T, path string) {
+	t.Helper()
+	stored, err := sqlite.Open(t.Context(), path)
+	require.NoError(t, err)
+	require.NoError(t, stored.Close())
+	db, err := sql.Open("sqlite", path)
+	require.NoError(t, err)
+	_, err = db.ExecContext(t.Context(), `UPDATE meta SET value = 1000 WHERE name = 'version'`)
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
 }
 
 // P-012: what breaks a rule is refused, and the user function is told.
