@@ -13,6 +13,7 @@ type eventSourcedSession struct {
 
 	laws    *journalLaws // nil until the entity is in memory
 	current *Outcome     // nil if no command is under way
+	dropped bool         // its state does not matter any more
 }
 
 func newEventSourcedSession(l *link, probe *component.Probe) *eventSourcedSession {
@@ -26,7 +27,7 @@ func (s *eventSourcedSession) received(in proto.Message) {
 	case *eventsourcedpb.EventSourcedStreamIn_Command:
 		s.current = s.begin(m.Command)
 		if live, ok := s.probe.Activation.(component.EventSourced); ok && s.laws == nil {
-			s.laws = &journalLaws{kit: s.kit, key: s.key, place: s.place, live: live}
+			s.laws = newJournalLaws(s.kit, s.key, live)
 			s.laws.recovered()
 		}
 	}
@@ -38,7 +39,13 @@ func (s *eventSourcedSession) sent(out proto.Message) {
 		s.reply(m.Reply)
 	case *eventsourcedpb.EventSourcedStreamOut_Failure:
 		s.fault(s.current, m.Failure)
-		s.current = nil
+		s.current, s.dropped = nil, true
+	}
+}
+
+func (s *eventSourcedSession) ended() {
+	if s.laws != nil && !s.dropped && !s.link.severed() {
+		s.laws.left()
 	}
 }
 
@@ -53,7 +60,8 @@ func (s *eventSourcedSession) reply(reply *eventsourcedpb.EventSourcedReply) {
 	if reply.GetSnapshot() != nil {
 		o.Snapshot = proto.CloneOf(reply.GetSnapshot())
 	}
-	if s.laws != nil && !reply.GetClientAction().GetFailure().GetRestart() { // or it is dropped
+	s.dropped = reply.GetClientAction().GetFailure().GetRestart()
+	if s.laws != nil && !s.dropped {
 		s.laws.answered(o.command(), o.Events, o.Err != nil)
 	}
 	s.kit.outcomes.add(o)

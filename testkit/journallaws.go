@@ -23,17 +23,28 @@ type journalLaws struct {
 
 	replica component.EventSourced // what the journal leads to
 	next    int64                  // number of events at which the journal is replayed again
-	broken  bool                   // so that whatever follows would be as well
+	broken  map[Law]bool           // so that whatever follows would break them as well
 }
+
+func newJournalLaws(k *Kit, key store.Key, live component.EventSourced) *journalLaws {
+	return &journalLaws{kit: k, key: key, place: key.String(), live: live, broken: map[Law]bool{}}
+}
+
+// checks says whether a law is to be checked.
+func (l *journalLaws) checks(law Law) bool { return !l.broken[law] && l.kit.laws.inForce(law) }
+
+// giveUp lets nothing be checked any more.
+func (l *journalLaws) giveUp() { l.broken[LawReplay], l.broken[LawSnapshot] = true, true }
 
 // recovered checks an entity that was brought into memory, before its first command.
 func (l *journalLaws) recovered() {
-	if l.broken = !l.kit.laws.inForce(LawReplay) && !l.kit.laws.inForce(LawSnapshot); l.broken {
+	if !l.checks(LawReplay) && !l.checks(LawSnapshot) {
+		l.giveUp() // as there is nothing to compare with
 		return
 	}
 	known, _ := l.kit.journal.history(l.key)
 	if l.live.Sequence() != known.before+int64(len(known.events)) {
-		l.broken = true // a store that does not return everything
+		l.giveUp() // on a store that does not return everything
 		return
 	}
 	if !l.replay(known, nil) {
@@ -47,29 +58,29 @@ func (l *journalLaws) recovered() {
 		l.reportf(LawSnapshot, "it was recovered from its snapshot, and %s is %s, but %s in a replay of all events. "+
 			"What the events before the snapshot have led to is lost in part. Let the snapshot have the whole state, and restore all of it. %s",
 			d.path, d.left, d.right, noStateHint)
+		l.giveUp()
 	}
 }
 
 // answered checks an entity that has handled a command, before its answer is sent.
 func (l *journalLaws) answered(command string, events []*anypb.Any, failed bool) {
-	if l.broken {
+	if !l.checks(LawReplay) && !l.checks(LawSnapshot) {
 		return
 	}
 	known, _ := l.kit.journal.history(l.key)
 	if !l.follow(known, events) {
 		return
 	}
-	l.compare(command, known, events, failed)
-	if !l.broken {
+	if l.checks(LawReplay) {
+		l.compare(command, known, events, failed)
+	}
+	if l.checks(LawSnapshot) {
 		l.snapshot(command)
 	}
 }
 
 // compare compares the state in memory with the one that the journal leads to.
 func (l *journalLaws) compare(command string, known history, events []*anypb.Any, failed bool) {
-	if !l.kit.laws.inForce(LawReplay) {
-		return
-	}
 	d := diff(l.live.Instance(), l.replica.Instance())
 	switch {
 	case d == nil:
@@ -85,9 +96,29 @@ func (l *journalLaws) compare(command string, known history, events []*anypb.Any
 	default:
 		l.reportf(LawReplay, "after %s, %s is %s in memory, but %s in a replay of the journal. "+
 			"The difference is lost when the entity leaves memory. Either the state was changed outside of an event handler, "+
-			"or an event was changed after it was emitted, and the state shares a part with it. "+
+			"or an event was changed after it was emitted, and the state shares a part with it, or a handler depends on more than its event, such as the clock. "+
 			"Change the state in event handlers only, and let them copy what somebody else may change. %s",
 			command, d.path, d.left, d.right, noStateHint)
+	}
+}
+
+// left checks an entity that has left memory.
+func (l *journalLaws) left() {
+	if !l.checks(LawReplay) {
+		return
+	}
+	known, _ := l.kit.journal.history(l.key)
+	if l.live.Sequence() != known.before+int64(len(known.events)) {
+		return // its last events were not stored, which somebody else has noticed
+	}
+	if !l.replay(known, nil) {
+		return
+	}
+	if d := diff(l.live.Instance(), l.replica.Instance()); d != nil && !l.nondeterministic(known, nil) {
+		l.reportf(LawReplay, "when it left memory, %s was %s, but is %s in a replay of the journal, so the difference is lost. "+
+			"Either it was changed after the last command, or New or an event handler depends on more than the event, such as the clock. "+
+			"Change the state in event handlers only, and put into the event what they need to know. %s",
+			d.path, d.left, d.right, noStateHint)
 	}
 }
 
@@ -119,6 +150,7 @@ func (l *journalLaws) another(known history, events []*anypb.Any) component.Even
 	other, err := l.live.Another(known.snapshot, known.before)
 	if err != nil {
 		l.reportf(LawReplay, "it cannot be activated again: %v. It is lost once it has left memory.", err)
+		l.giveUp()
 		return nil
 	}
 	shared := sharedMaps(l.live.Instance(), other.Instance())
@@ -130,6 +162,7 @@ func (l *journalLaws) another(known history, events []*anypb.Any) component.Even
 		if after != before[i] {
 			l.reportf(LawReplay, "%s is one map that all instances share, and an event handler changes it. "+
 				"So a replay of the journal, or another entity, changes the state of this one. Let New make a new map each time.", shared[i].path)
+			l.giveUp()
 			return nil
 		}
 	}
@@ -149,6 +182,7 @@ func (l *journalLaws) apply(to component.EventSourced, events []*anypb.Any) bool
 	for _, event := range events {
 		if err := to.Replay(event); err != nil {
 			l.reportf(LawReplay, "event %d cannot be replayed: %v. The entity is lost once it has left memory.", to.Sequence()+1, err)
+			l.giveUp()
 			return false
 		}
 	}
@@ -175,9 +209,6 @@ func (l *journalLaws) nondeterministic(known history, events []*anypb.Any) bool 
 // snapshot checks that a snapshot has the whole state. It is taken of the replica, because to
 // take it might change what it is taken of.
 func (l *journalLaws) snapshot(command string) {
-	if !l.kit.laws.inForce(LawSnapshot) {
-		return
-	}
 	snapshot, err := l.replica.TakeSnapshot()
 	if err != nil {
 		l.reportf(LawSnapshot, "after %s, no snapshot can be taken: %v. The next one that is due fails its command.", command, err)
@@ -197,7 +228,7 @@ func (l *journalLaws) snapshot(command string) {
 			command, d.path, d.left, d.right, noStateHint)
 		return
 	}
-	if !l.kit.laws.inForce(LawReplay) {
+	if !l.checks(LawReplay) {
 		return
 	}
 	if d := diff(l.live.Instance(), l.replica.Instance()); d != nil {
@@ -206,9 +237,9 @@ func (l *journalLaws) snapshot(command string) {
 	}
 }
 
-// reportf reports a violation, and lets the entity alone after it.
+// reportf reports a violation, of each law once.
 func (l *journalLaws) reportf(law Law, format string, args ...any) {
 	l.kit.tb.Helper()
-	l.broken = true
+	l.broken[law] = true
 	l.kit.violated(violation{law: law, place: l.place, found: fmt.Sprintf(format, args...)})
 }

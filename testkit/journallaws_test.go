@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -155,7 +156,7 @@ func TestLaws_FindWhatAnEventSourcedEntityLoses(t *testing.T) {
 				return nil
 			}},
 			`cart "u1": after AddItem, items["a"].quantity is 3 in memory, but 2 in a replay of the journal. The difference is lost when the entity leaves memory. ` +
-				"Either the state was changed outside of an event handler, or an event was changed after it was emitted, and the state shares a part with it.",
+				"Either the state was changed outside of an event handler, or an event was changed after it was emitted, and the state shares a part with it, or a handler depends on more than its event, such as the clock.",
 			testkit.LawReplay,
 		},
 		"an event and the state share a pointer": {
@@ -346,6 +347,46 @@ func TestLaws_FindAMapThatInstancesShare(t *testing.T) {
 	}
 	require.Contains(t, use(t, e), `cart "u1": index is one map that all instances share, and an event handler changes it. `+
 		"So a replay of the journal, or another entity, changes the state of this one. Let New make a new map each time. (testkit.LawReplay)")
+}
+
+// In a bubble time stands still while an entity is at work, so that it shows only later whether
+// a handler reads the clock.
+func TestLaws_FindAHandlerThatReadsAClockWhichStandsStill(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		idle time.Duration
+		want string
+	}{
+		"when the entity leaves memory": {
+			time.Minute,
+			`cart "u1": when it left memory, changed was 2000-01-01 00:00:00 +0000 UTC, but is 2000-01-01 00:01:00 +0000 UTC in a replay of the journal, so the difference is lost. `,
+		},
+		"at its next command": {
+			time.Second,
+			`cart "u1": after AddItem, changed is 2000-01-01 00:00:00 +0000 UTC in memory, but 2000-01-01 00:00:01 +0000 UTC in a replay of the journal.`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				got := record(t, func(tb testing.TB) {
+					tb.Helper()
+					e := plant(wrong{apply: func(c *planted, item *domain.LineItem) {
+						if item.GetProductId() == "a" {
+							c.changed = time.Now()
+						}
+					}})
+					e.PassivateAfter = time.Minute
+					kit := testkit.New(tb, e)
+					require.NoError(t, add(t, kit, "a", ""))
+					time.Sleep(tt.idle) //nolint:forbidigo // virtual time
+					synctest.Wait()
+					require.NoError(t, add(t, kit, "b", ""))
+				})
+				require.Contains(t, got, tt.want)
+			})
+		})
+	}
 }
 
 // No false alarm: what is right, and what is no state.
