@@ -23,18 +23,23 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 
-	prices, _ := pricing.NewAction()
-	p := &proxy.Proxy{
-		UserFunction: proxy.Embed(&cloudstate.Service{
-			Name:       "value-cart",
-			Components: []cloudstate.Component{cart.Entity, prices},
-		}),
-		Addr:   *addr,
-		Logger: slog.Default(),
-	}
+	p := newProxy(*addr)
 	fmt.Printf("Try: go run ./examples/shoppingcart/client -addr %s add jo shirt \"T-shirt\" 2\n", *addr)
 	if err := p.Run(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "valuecart:", err)
 		os.Exit(1)
+	}
+}
+
+// newProxy returns a proxy in front of the cart and the prices.
+func newProxy(addr string) *proxy.Proxy {
+	prices, _ := pricing.NewAction()
+	return &proxy.Proxy{
+		UserFunction: proxy.Embed(&cloudstate.Service{
+			Name:       "value-cart",
+			Components: []cloudstate.Component{cart.Entity, prices},
+		}),
+		Addr:   addr,
+		Logger: slog.Default(),
 	}
 }

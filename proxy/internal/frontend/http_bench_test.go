@@ -2,10 +2,12 @@ package frontend_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -26,7 +28,17 @@ func keyed(call frontend.Call) error {
 
 func BenchmarkHTTP(b *testing.B) {
 	n := startShop(b, keyed)
-	client := n.web(b)
+	listener, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0") // bufconn forgets deadlines late
+	require.NoError(b, err)
+	served := make(chan error, 1)
+	go func() { served <- n.Serve(listener) }()
+	b.Cleanup(func() {
+		require.NoError(b, listener.Close())
+		require.ErrorIs(b, <-served, net.ErrClosed)
+	})
+	transport := &http.Transport{}
+	b.Cleanup(transport.CloseIdleConnections)
+	client, base := &http.Client{Transport: transport}, "http://"+listener.Addr().String()
 	for name, request := range map[string][3]string{
 		"POST": {http.MethodPost, "/cart/user-0001/items/add", `{"productId":"product-17","name":"Hat","quantity":3}`},
 		"GET":  {http.MethodGet, "/carts/user-0001", ""},
@@ -34,7 +46,7 @@ func BenchmarkHTTP(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				r, err := http.NewRequestWithContext(b.Context(), request[0], "http://proxy"+request[1], strings.NewReader(request[2]))
+				r, err := http.NewRequestWithContext(b.Context(), request[0], base+request[1], strings.NewReader(request[2]))
 				if err != nil {
 					b.Fatal(err)
 				}
