@@ -209,8 +209,8 @@ func TestStore_ReportsDamage(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.db")
 	fill(t, path, 2000)
 	data := content(t, path)
-	const page = 4096
-	copy(data[len(data)/page/2*page:], bytes.Repeat([]byte{0xff}, 8*page)) // some of it is events
+	const page = 2048
+	copy(data[len(data)/page/2*page:], bytes.Repeat([]byte{0xff}, 16*page)) // some of it is events
 	require.NoError(t, os.WriteFile(path, data, 0o600))
 
 	s := open(t, path)

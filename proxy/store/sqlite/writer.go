@@ -37,9 +37,10 @@ func openWriter(ctx context.Context, f file) (*writer, error) {
 	db, err := sql.Open("sqlite", f.uri(url.Values{
 		"_pragma": {
 			"busy_timeout(5000)",           // the sqlite3 tool may be writing
+			"page_size(2048)",              // of a new file: an event touches a few pages, and each is written to the log
 			"fullfsync(1)",                 // macOS has an fsync that does not sync
 			"checkpoint_fullfsync(1)",      //
-			"wal_autocheckpoint(8000)",     // pages; rarely, because it stops the writer
+			"wal_autocheckpoint(16000)",    // pages; rarely, because it stops the writer
 			"journal_size_limit(67108864)", // bytes that the log may keep after it has grown
 			"temp_store(memory)",
 		},
