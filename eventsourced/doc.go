@@ -34,6 +34,8 @@
 // New, restores the newest snapshot, if there is one, and replays the events after it.
 // Then it sends commands, one at a time. When the entity has been idle for a while it
 // is passivated: the instance is dropped. State that is not made of events is lost then.
+// Package testkit finds it; a field that is no state, such as a cache, has the tag
+// `cloudstate:"-"`.
 //
 // # Failures
 //

@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/cloudstate-go/cloudstate/proxy"
 )
 
 // A Fault is something that goes wrong on demand, as it may at any time in production. See
@@ -69,6 +71,24 @@ func (k *Kit) Inject(faults ...Fault) {
 type injected struct {
 	mu      sync.Mutex
 	pending []Fault
+	hit     map[string]bool // services in which one has happened
+}
+
+// explains reports whether a fault that the proxy has found is the consequence of one that was
+// asked for.
+func (i *injected) explains(fault proxy.Fault) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	text := fault.Err.Error()
+	if strings.Contains(text, errInjected.Error()) { // it has gone through gRPC, so only its text is left
+		if i.hit == nil {
+			i.hit = map[string]bool{}
+		}
+		i.hit[fault.Service] = true
+		return true
+	}
+	// Of an event that has to be delivered again, all that is left is what clients see.
+	return i.hit[fault.Service] && strings.HasPrefix(text, "attempt ") && strings.Contains(text, "desc = Unexpected")
 }
 
 // take removes and returns the first pending fault that is one of these, or zero.
@@ -93,10 +113,6 @@ func (i *injected) rest() []Fault {
 
 // errInjected is part of every error that is made up.
 var errInjected = errors.New("testkit: a fault that the test has asked for")
-
-// isInjected reports whether an error is the consequence of a fault that was asked for. It has
-// gone through gRPC, so only its text is left.
-func isInjected(err error) bool { return strings.Contains(err.Error(), errInjected.Error()) }
 
 // errBroken is how a stream ends that is broken on demand: as when the service restarts.
 var errBroken = status.Error(codes.Unavailable, errInjected.Error()+": the stream breaks")

@@ -235,7 +235,7 @@ func (k *Kit) Faults() []string {
 }
 
 func (k *Kit) addFault(fault proxy.Fault) {
-	if isInjected(fault.Err) || errors.Is(fault.Err, proxy.ErrWriteConsistency) {
+	if k.injected.explains(fault) || errors.Is(fault.Err, proxy.ErrWriteConsistency) {
 		return // what the test has asked for, by a partition as well
 	}
 	k.mu.Lock()

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/cloudstate-go/cloudstate/examples/popular/popularpb"
+	"github.com/cloudstate-go/cloudstate/examples/popular/projection"
 	pb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
 	"github.com/cloudstate-go/cloudstate/testkit"
 )
@@ -65,4 +67,25 @@ func TestKit_FindsOutWhatBecameOfAWriteInVirtualTime(t *testing.T) {
 		require.Equal(t, (10+20+40)*time.Millisecond, time.Since(began))
 		kit.RequireEvents("cart", "u1", itemAdded("a", 0))
 	})
+}
+
+// An event that a consumer has not got, or has not answered, is delivered again after a pause.
+func TestKit_DeliversEventsAgainInVirtualTime(t *testing.T) {
+	t.Parallel()
+	for _, fault := range []testkit.Fault{testkit.CommandLost, testkit.ReplyLost, testkit.WriteFails} {
+		t.Run(fault.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				kit := testkit.New(t, projection.Bestsellers)
+				kit.Inject(fault)
+				hat := &popularpb.Popularity{List: "l", ProductId: "hat", Items: 1}
+				kit.Publish("popularity", hat)
+				synctest.Wait()
+				kit.RequireNoState("bestsellers", "l")
+				time.Sleep(time.Minute) //nolint:forbidigo // virtual time
+				kit.RequireState("bestsellers", "l", &popularpb.BestsellerList{Products: []*popularpb.Popularity{hat}})
+				require.Empty(t, kit.Faults())
+			})
+		})
+	}
 }

@@ -27,6 +27,8 @@
 // New and hands it the stored value. Then it sends commands, one at a time. A value is
 // stored before the reply to its command is sent. When the entity has been idle for a
 // while it is passivated: the instance is dropped. What is not in the state is lost then.
+// Package testkit finds it; a field that need not be kept, such as a cache, has the tag
+// `cloudstate:"-"`.
 //
 // # Failures
 //
