@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +31,7 @@ func addDeadLetters(mux *http.ServeMux, of *proxy.Proxy) {
 				answer(w, http.StatusBadRequest, fmt.Sprintf("%q is not the number of a dead letter", r.PathValue("id")))
 				return
 			}
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // the relay timeout limits it
 			if err := do(r.Context(), id); err != nil {
 				answer(w, http.StatusConflict, err.Error())
 				return

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -245,7 +246,7 @@ func TestInspector_ShowsAStore(t *testing.T) {
 				if hints != "" {
 					output += "\nhints:\n" + hints
 				}
-				golden := filepath.Join("testdata", name+".golden")
+				golden := filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".golden")
 				if *update {
 					require.NoError(t, os.WriteFile(golden, []byte(output), 0o600))
 				}
