@@ -25,6 +25,11 @@ type Data interface {
 	// validation of declarations.
 	check() error
 
+	// stored returns the names under which its elements are stored, as entity.StoredName has
+	// them, with those of the values that a map would make. Depth is how deep it is nested. The
+	// value must have passed check.
+	stored(depth int) []string
+
 	// changed reports whether there are local changes that have not been sent.
 	changed() bool
 

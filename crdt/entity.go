@@ -88,7 +88,9 @@ func (e *Entity[S]) checkNew(d *component.Declaration) {
 	}
 	if err := checkData(value); err != nil {
 		d.Mistakef("the value that New returns: %w", err)
+		return
 	}
+	d.Stored = value.stored(0)
 }
 
 // entityType is an entity type as its activations need it: checked, and with all lookups

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/cloudstate-go/cloudstate/entity"
 	pb "github.com/cloudstate-go/cloudstate/examples/presence/presencepb"
 	"github.com/cloudstate-go/cloudstate/protocol/actionpb"
 )
@@ -105,4 +106,32 @@ func TestDeclare_ReportsEveryMistake(t *testing.T) {
 type sets struct {
 	Base[*ORSet[struct{ A int }]]
 	pb.UnimplementedPresenceServer
+}
+
+// What is stored of a CRDT is known, as far as New tells, for the descriptors of the service.
+func TestDeclare_NamesWhatIsStored(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		value Data
+		want  []string
+	}{
+		"a counter":             {NewGCounter(), nil},
+		"a vote":                {NewVote(), nil},
+		"a set":                 {NewORSet[*pb.User](), []string{"com.example.presence.User"}},
+		"a set that only grows": {NewGSet[string](), []string{"p.cloudstate.io/string"}},
+		"a register":            {NewLWWRegister(&pb.Status{}, entity.Alias("old.Status")), []string{"com.example.presence.Status", "old.Status"}},
+		"a map":                 {NewORMap(func(string) *ORSet[*pb.User] { return NewORSet[*pb.User]() }), []string{"p.cloudstate.io/string", "com.example.presence.User"}},
+		"a map of registers":    {NewLWWRegisterMap[string, *pb.Status](nil), []string{"p.cloudstate.io/string", "com.example.presence.Status"}},
+		"a map that expects another key": {
+			NewORMap(func(key string) *GCounter { panic("unexpected key " + key) }), //nolint:forbidigo // as users may
+			[]string{"p.cloudstate.io/string"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := (&Entity[*byID]{Service: &pb.Presence_ServiceDesc, New: func(string) *byID { return &byID{Base: NewBase(tt.value)} }}).Declare()
+			require.ElementsMatch(t, tt.want, d.Stored)
+		})
+	}
 }

@@ -64,6 +64,8 @@ func (n *node) usable() error { return nil }
 
 func (n *node) check() error { return nil }
 
+func (n *node) stored(int) []string { return nil }
+
 // permit panics unless the value may change now. Every method that changes a value begins
 // with it, even if the change turns out to be none.
 func (n *node) permit() {

@@ -121,6 +121,8 @@ func (r *LWWRegister[T]) usable() error {
 
 func (r *LWWRegister[T]) check() error { return r.usable() }
 
+func (r *LWWRegister[T]) stored(int) []string { return r.codec.codec.Names() }
+
 // changed is true as well for a write of the value that is there, because its time is new.
 func (r *LWWRegister[T]) changed() bool { return r.pending }
 

@@ -188,6 +188,14 @@ func (m *ORMap[K, V]) probe(depth int) error {
 	return value.check()
 }
 
+func (m *ORMap[K, V]) stored(depth int) []string {
+	names := m.table.stored(depth)
+	if value, ok := m.sample(); ok && depth < maxProbe {
+		names = append(names, value.stored(depth+1)...)
+	}
+	return names
+}
+
 // sample returns what newValue returns for an empty key, which it need not expect.
 func (m *ORMap[K, V]) sample() (value V, ok bool) {
 	defer func() {

@@ -65,6 +65,8 @@ func (t *table[K, V]) usable() error {
 
 func (t *table[K, V]) check() error { return t.usable() }
 
+func (t *table[K, V]) stored(int) []string { return t.codec.codec.Names() }
+
 // require panics if the table is not usable.
 func (t *table[K, V]) require() {
 	if t.codec == nil || t.codec.err != nil || t.unstable != nil {
