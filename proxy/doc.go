@@ -2,7 +2,7 @@
 // routes the calls of clients to them.
 //
 // A user function has the code of entities, and nothing else; a proxy has everything
-// else. It discovers what the user function serves, accepts gRPC calls for that,
+// else. It discovers what the user function serves, accepts gRPC and HTTP calls for that,
 // activates the entity that a call is for by replaying its journal, sends it one
 // command at a time, and stores what happened before the client gets an answer. It
 // speaks only the Cloudstate protocol, so the user function may be written in any
@@ -40,6 +40,13 @@
 // For a user function in another process, the field is set to
 //
 //	proxy.Dial("127.0.0.1:8080")
+//
+// # Clients
+//
+// Clients speak gRPC, or HTTP/1.1 on the same port: JSON by the google.api.http rules of
+// methods, or POST /package.Service/Method where there is none, and gRPC-Web. Streams come
+// as lines of JSON, or as server-sent events. See [HTTP], and docs/http.md in the
+// repository.
 //
 // # Stores
 //

@@ -245,7 +245,7 @@ func TestHTTP_Metadata(t *testing.T) {
 		}
 		return call.Send([]byte(thing(got)))
 	})
-	r := n.do(t, "GET", "/whatever/x", "", "Tenant", "acme", "tenant", "second", "Trace-Bin", "AAE=", "Te", "trailers", "Grpc-Timeout", "1S", "User-Agent", "me")
+	r := n.do(t, "GET", "/whatever/x", "", "Tenant", "acme", "tenant", "second", "Trace-Bin", "AAE=", "Te", "trailers", "Grpc-Timeout", "1S", "User-Agent", "me", "X-Hop", "one", "Connection", "x-other, X-Hop")
 	r.require(t, http.StatusOK, "application/json", `{"name":"tenant=acme;tenant=second;trace-bin=AAE=;user-agent=me;"}`)
 	require.Equal(t, []string{"v1", "v2"}, r.Header.Values("ETag"))
 	require.Empty(t, r.Header.Get("X-Break"))

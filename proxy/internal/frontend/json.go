@@ -33,9 +33,16 @@ type replies interface {
 
 func (w *httpWire) Context() context.Context { return w.request.Context() }
 
-// Metadata implements Call.
+// Metadata implements Call. Headers that are for the connection only are named in one.
 func (w *httpWire) Metadata() *protocol.Metadata {
-	return requestMetadata(w.request.Header, func(_, value string) string { return value })
+	header := w.request.Header
+	if named := header.Values("Connection"); len(named) > 0 {
+		header = header.Clone()
+		for name := range strings.SplitSeq(strings.Join(named, ","), ",") {
+			header.Del(strings.TrimSpace(name))
+		}
+	}
+	return requestMetadata(header, func(_, value string) string { return value })
 }
 
 func (w *httpWire) recv() ([]byte, error) {
