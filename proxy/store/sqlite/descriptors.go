@@ -28,7 +28,7 @@ func (o savingDescriptors) run(ctx context.Context, w *writer) error {
 // Descriptors implements [store.Descriptors].
 func (r *Reader) Descriptors(ctx context.Context) ([]byte, error) {
 	var spec []byte
-	err := r.row(ctx, `SELECT data FROM descriptors`, nil, &spec)
+	err := r.row(ctx, `SELECT data FROM descriptors WHERE id = 1`, nil, &spec)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
