@@ -18,13 +18,14 @@ type Part struct {
 //
 // The state of an entity is in parts, which the proxy merges. It does not matter in which
 // order they are, and it does no harm if one is there twice. So there are neither versions
-// nor outcomes to resolve: after an error, what was to be kept may or may not be, and the
-// proxy keeps it again. But no two proxies may use the same Replicas: what one of them
+// nor outcomes to resolve: after an error, what was to be kept may or may not be, now or a
+// little later, and the proxy keeps it again. But a write must not take effect after one that
+// was made later for the same entity. And no two proxies may use the same Replicas: what one of them
 // replaces, the other one would lose.
 type Replicas interface {
 	// AddParts adds parts to those of an entity. When it returns without error, they are as
-	// durable as the store makes them, and each later Parts has them. The store does not keep
-	// the slices.
+	// durable as the store makes them, and each later Parts has them. After an error, either
+	// all of them are there, or none. The store does not keep the slices.
 	AddParts(ctx context.Context, key Key, parts ...[]byte) error
 
 	// ReplaceParts replaces all parts of an entity by one, which has all that they have, in

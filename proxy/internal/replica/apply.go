@@ -33,6 +33,10 @@ func (s *State) Apply(delta *crdtpb.CrdtDelta, by Writer) (part *State, differs 
 		return Tombstone(), false
 	}
 	this := dot{by.Node, s.changes.next(by.Node)}
+	part.after, s.after = s.after, newContext()
+	if this.seq > 1 {
+		part.after.add(dot{by.Node, this.seq - 1})
+	}
 	s.changes.add(this)
 	part.changes.add(this)
 	c := &change{state: s, part: part, by: by}

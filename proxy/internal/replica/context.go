@@ -83,6 +83,20 @@ func (c *context) merge(other *context) {
 	}
 }
 
+// mergeNew adds the dots of another context that are not in known.
+func (c *context) mergeNew(other, known *context) {
+	for node, seq := range other.upTo {
+		if seq > known.upTo[node] {
+			c.upTo[node] = max(c.upTo[node], seq)
+		}
+	}
+	for d := range other.loose {
+		if !known.contains(d) {
+			c.add(d)
+		}
+	}
+}
+
 // compact removes loose dots of a node that follow directly on those before.
 func (c *context) compact(node string) {
 	for len(c.loose) > 0 {

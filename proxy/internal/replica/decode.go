@@ -24,6 +24,9 @@ func Decode(data []byte) (*State, error) {
 		d.names[i] = d.text()
 	}
 	d.context(&s.changes)
+	if s.part {
+		d.context(&s.after)
+	}
 	d.context(&s.context)
 	d.entry(s.root, 0)
 	if d.err == nil && len(d.data) > 0 {

@@ -22,5 +22,6 @@
 //
 // A state also knows which changes it consists of, each named by a dot of its own. So it is
 // quickly found out whether a state has anything new for another one, and whether two are the
-// same: see [State.Digest].
+// same: see [State.Digest]. And a part of a state knows which changes it builds on, so that
+// nodes can wait for these: see [State.Ready].
 package replica

@@ -23,10 +23,14 @@ const (
 // Encode returns the state as bytes that [Decode] takes. Equal states have equal bytes.
 //
 // All numbers are varints. After version and flags come the names: each text once, sorted,
-// to which the rest refers by number; then the changes, the context, and the root.
+// to which the rest refers by number; then the changes, those before if it is a part, the
+// context, and the root.
 func (s *State) Encode() []byte {
 	e := newEncoder(s.flags(), s.names())
 	e.context(&s.changes)
+	if s.part {
+		e.context(&s.after)
+	}
 	e.context(&s.context)
 	e.entry(s.root)
 	return e.data
@@ -66,6 +70,9 @@ func (s *State) Equal(other *State) bool {
 func (s *State) names() map[string]uint64 {
 	names := map[string]uint64{}
 	s.changes.names(names)
+	if s.part {
+		s.after.names(names)
+	}
 	s.context.names(names)
 	s.root.names(names)
 	return names

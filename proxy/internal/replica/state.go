@@ -8,15 +8,18 @@ type State struct {
 	changes context
 	context context
 	root    entry
-	// part says that the state has only what a few writes have changed: it names each
-	// place that its context is about, also those where nothing is left.
-	part    bool
+	// part says that the state has only what one change has done: it names each place that its
+	// context is about, also those where nothing is left.
+	part bool
+	// after names the changes that a part builds on, apart from those that they build on. Of a
+	// whole state, it has what has been merged since the last change here.
+	after   context
 	deleted bool
 }
 
 // NewState returns the state of an entity that nobody has written to.
 func NewState() *State {
-	return &State{changes: newContext(), context: newContext(), root: entry{}}
+	return &State{changes: newContext(), context: newContext(), after: newContext(), root: entry{}}
 }
 
 // Tombstone returns the state of an entity that was deleted. It prevails over all
@@ -41,27 +44,38 @@ func (s *State) Knows(node string) bool { return s.changes.next(node) > 1 || s.c
 
 // Clone returns a copy that shares nothing with the state.
 func (s *State) Clone() *State {
-	return &State{changes: s.changes.clone(), context: s.context.clone(), root: s.root.clone(), part: s.part, deleted: s.deleted}
+	return &State{changes: s.changes.clone(), context: s.context.clone(), root: s.root.clone(), part: s.part, after: s.after.clone(), deleted: s.deleted}
+}
+
+// Ready reports whether another state can be merged without a strange sight. A part that
+// comes before others that it builds on cannot: what these have overwritten or removed would
+// be seen beside it, or once more, until they come as well.
+func (s *State) Ready(other *State) bool {
+	return s.deleted || !other.part || s.changes.covers(&other.after)
+}
+
+// Has reports whether everything that another state knows is in this one.
+func (s *State) Has(other *State) bool {
+	return s.deleted || !other.deleted && s.changes.covers(&other.changes)
 }
 
 // Merge brings what another state knows into this one, and returns whether that was
 // anything new. The other one is not changed, and nothing of it is shared. Merge is
-// commutative, associative and idempotent.
+// commutative, associative and idempotent. The state itself must not be a part. Where
+// it matters that nothing strange is seen in between, ask Ready before.
 func (s *State) Merge(other *State) bool {
 	switch {
-	case s.deleted || !other.deleted && s.changes.covers(&other.changes):
+	case s.Has(other):
 		return false
 	case other.deleted:
 		*s = *Tombstone()
 		return true
 	}
-	m := merger{mine: &s.context, theirs: &other.context, keepEmpty: s.part && other.part}
-	if !other.part {
-		m.all, s.part = true, false
-	}
+	m := merger{mine: &s.context, theirs: &other.context, all: !other.part}
 	m.entry(s.root, other.root)
 	// After the writes: they are told apart by what was known before.
 	s.context.merge(&other.context)
+	s.after.mergeNew(&other.changes, &s.changes)
 	s.changes.merge(&other.changes)
 	return true
 }
@@ -72,8 +86,6 @@ type merger struct {
 	// all says that what their state does not name was removed if it is in their context;
 	// otherwise it is not concerned.
 	all bool
-	// keepEmpty keeps places where nothing is left.
-	keepEmpty bool
 }
 
 func (m *merger) entry(mine, theirs entry) {
@@ -89,7 +101,7 @@ func (m *merger) entry(mine, theirs entry) {
 			s = mine.slot(kind)
 		}
 		m.slot(s, other)
-		if s.empty() && !m.keepEmpty {
+		if s.empty() {
 			delete(mine, kind)
 		}
 	}
@@ -120,7 +132,7 @@ func (m *merger) slot(mine, theirs *slot) {
 
 func (m *merger) cell(mine *slot, at Element, theirs writes) {
 	cell := mine.cells[at].merge(theirs, m.mine, m.theirs)
-	if len(cell) > 0 || m.keepEmpty {
+	if len(cell) > 0 {
 		mine.put(at, cell)
 	} else {
 		delete(mine.cells, at)
@@ -130,7 +142,7 @@ func (m *merger) cell(mine *slot, at Element, theirs writes) {
 func (m *merger) child(mine *slot, key Element, theirs entry) {
 	child := mine.child(key)
 	m.entry(child, theirs)
-	if len(child) == 0 && !m.keepEmpty {
+	if len(child) == 0 {
 		delete(mine.children, key)
 	}
 }

@@ -249,6 +249,38 @@ func TestState_TakesPartsInAnyOrder(t *testing.T) {
 	a.requireValue(gcounter(7))
 }
 
+// A part is ready when all that it builds on is there, by whichever node: only then, nothing
+// is counted twice, and nothing comes back that was removed.
+func TestState_KnowsWhichPartsAreReady(t *testing.T) {
+	t.Parallel()
+	a, b, c := newNode(t, "a"), newNode(t, "b"), newNode(t, "c")
+	first := a.write(added("x"))
+	second := a.write(added("x", "y"))
+	require.True(t, b.state.Ready(first))
+	require.False(t, b.state.Ready(second))
+	b.merge(first)
+	require.True(t, b.state.Ready(second))
+	b.merge(second)
+	b.tell()
+	third := b.write(removed("x"))
+	fourth := b.write(added("z"))
+
+	require.False(t, c.state.Ready(third), "it builds on what the first node has done")
+	require.False(t, c.state.Ready(fourth), "it builds on the third")
+	require.True(t, c.state.Ready(b.state), "everything is")
+	for _, part := range []*replica.State{first, second, third, fourth} {
+		require.False(t, c.state.Has(part))
+		require.True(t, c.state.Ready(part))
+		c.merge(part)
+		require.True(t, c.state.Has(part))
+	}
+	c.requireValue(added("y", "z"))
+	c.merge(replica.Tombstone())
+	require.True(t, c.state.Ready(third))
+	require.True(t, c.state.Has(third))
+	require.False(t, b.state.Has(replica.Tombstone()))
+}
+
 // Counters show their low 64 bits, and go on counting (protocol section 5.2).
 func TestGCounter_DoesNotOverflow(t *testing.T) {
 	t.Parallel()

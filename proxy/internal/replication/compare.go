@@ -3,7 +3,6 @@ package replication
 import (
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cloudstate-go/cloudstate/proxy/internal/replica"
@@ -21,8 +20,19 @@ func (n *Node) compare() {
 		}
 		if peers := n.peers(); len(peers) > 0 {
 			n.Exchange(peers[turn%len(peers)])
+			n.catchUp(peers)
 		}
 	}
+}
+
+// catchUp lets other nodes send what is missing before the parts that have come early.
+func (n *Node) catchUp(peers []string) {
+	n.mu.Lock()
+	entities := slices.Collect(maps.Keys(n.lagging))
+	clear(n.lagging)
+	n.mu.Unlock()
+	entities = slices.DeleteFunc(entities, func(e *Entity) bool { return !e.lags() })
+	n.compareWith(peers, entities)
 }
 
 // Exchange lets other nodes compare their states with those of this one, and so get and
@@ -31,27 +41,25 @@ func (n *Node) Exchange(peers ...string) {
 	if len(peers) == 0 {
 		peers = n.peers()
 	}
-	for digests := range slices.Chunk(n.digests(), maxDigests) {
-		n.send(peers, &message{op: opDigest, digests: digests})
+	n.compareWith(peers, n.all())
+}
+
+// compareWith sends peers the digests of entities.
+func (n *Node) compareWith(peers []string, entities []*Entity) {
+	for some := range slices.Chunk(entities, maxDigests) {
+		m := &message{op: opDigest}
+		for _, e := range some {
+			m.digests = append(m.digests, digest{key: e.key, sum: e.digest()})
+		}
+		n.send(peers, m)
 	}
 }
 
-// digests returns those of all entities, in order.
-func (n *Node) digests() []digest {
+// all returns all entities.
+func (n *Node) all() []*Entity {
 	n.mu.Lock()
-	entities := slices.Collect(maps.Values(n.entities))
-	n.mu.Unlock()
-	digests := make([]digest, 0, len(entities))
-	for _, e := range entities {
-		digests = append(digests, digest{key: e.key, sum: e.digest()})
-	}
-	slices.SortFunc(digests, func(a, b digest) int {
-		if c := strings.Compare(a.key.Type, b.key.Type); c != 0 {
-			return c
-		}
-		return strings.Compare(a.key.ID, b.key.ID)
-	})
-	return digests
+	defer n.mu.Unlock()
+	return slices.Collect(maps.Values(n.entities))
 }
 
 // compared offers a node the states that differ from its own, and asks for those that
@@ -72,7 +80,7 @@ func (n *Node) compared(from string, digests []digest) {
 // offered merges the state of another node, which gets the result if it lacks something.
 func (n *Node) offered(from string, m *message) error {
 	e := n.Entity(m.key)
-	if err := e.merge(m.state); err != nil {
+	if _, err := e.merge(m.state); err != nil {
 		return err
 	}
 	if state := e.encode(); string(state) != string(m.state) {
@@ -85,8 +93,8 @@ func (n *Node) offered(from string, m *message) error {
 // the same ones have the same states.
 func (n *Node) Fingerprints() map[Key]replica.Digest {
 	prints := map[Key]replica.Digest{}
-	for _, d := range n.digests() {
-		prints[d.key] = d.sum
+	for _, e := range n.all() {
+		prints[e.key] = e.digest()
 	}
 	maps.DeleteFunc(prints, func(_ Key, d replica.Digest) bool { return d == empty })
 	return prints

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,8 +21,19 @@ type Entity struct {
 	changes uint64          // by other nodes
 	changed func()          // may be nil
 	touched replica.Touched // since the user function was told; nothing if nobody watches
+	early   []early         // at most maxEarly
 	kept    kept
 }
+
+// early is a part of the state that has come before others that it builds on.
+type early struct {
+	state   *replica.State
+	encoded []byte
+}
+
+// maxEarly limits how many parts are kept that have come early. What is dropped comes with the
+// whole state, which the nodes will find to be different.
+const maxEarly = 64
 
 // Watch lets changed be called after other nodes have changed the replica, possibly
 // concurrently; it must not block. There is one watcher; nil ends that.
@@ -90,6 +102,11 @@ type Change struct {
 	all    bool
 }
 
+// whole returns the message with all that a change led to.
+func (c Change) whole() *message {
+	return &message{op: opWrite, key: c.entity.key, state: c.entity.encode()}
+}
+
 // Update applies a delta of the user function of this node.
 func (e *Entity) Update(delta *crdtpb.CrdtDelta) Change {
 	e.mu.Lock()
@@ -123,28 +140,63 @@ func (e *Entity) Read(ctx context.Context) {
 	defer cancel()
 	peers := e.node.peers()
 	// Without a majority, what this node knows has to do.
-	_ = e.node.ask(ctx, &message{op: opRead, key: e.key}, peers, majority(peers))
+	read := &message{op: opRead, key: e.key}
+	_ = e.node.ask(ctx, read, func() *message { return read }, peers, majority(peers))
 }
 
-// merge merges an encoded state, and has it kept.
-func (e *Entity) merge(encoded []byte) error {
+// merge merges an encoded state that a node has sent, and has it kept. It returns whether the
+// replica has all of it now: a part may come before others that it builds on.
+func (e *Entity) merge(encoded []byte) (merged bool, err error) {
 	state, err := replica.Decode(encoded)
 	if err != nil {
-		return err
+		return false, err
 	}
 	e.mu.Lock()
-	var changed func()
-	if e.state.Merge(state) {
-		changed = e.changed
-		e.changes++
-		e.touch(state)
-		e.keep(Change{entity: e, state: encoded, all: !state.IsPart()}, nil)
+	before := e.changes
+	e.early = append(e.early, early{state, encoded})
+	e.mergeReady()
+	if len(e.early) > maxEarly {
+		e.early = slices.Delete(e.early, 0, 1)
+	}
+	lags, merged := len(e.early) > 0, e.state.Has(state)
+	changed := e.changed
+	if e.changes == before {
+		changed = nil
 	}
 	e.mu.Unlock()
 	if changed != nil {
 		changed()
 	}
-	return nil
+	if lags {
+		e.node.mu.Lock()
+		e.node.lagging[e] = struct{}{}
+		e.node.mu.Unlock()
+	}
+	return merged, nil
+}
+
+// mergeReady merges what has come and can be merged. The caller holds the lock.
+func (e *Entity) mergeReady() {
+	for i := 0; i < len(e.early); {
+		next := e.early[i]
+		if !e.state.Ready(next.state) {
+			i++
+			continue
+		}
+		e.early, i = slices.Delete(e.early, i, i+1), 0 // others may be ready now
+		if e.state.Merge(next.state) {
+			e.changes++
+			e.touch(next.state)
+			e.keep(Change{entity: e, state: next.encoded, all: !next.state.IsPart()}, nil)
+		}
+	}
+}
+
+// lags reports whether something is missing before what has come.
+func (e *Entity) lags() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.early) > 0
 }
 
 // encode returns the state.

@@ -55,6 +55,7 @@ type Node struct {
 
 	mu       sync.Mutex
 	entities map[Key]*Entity
+	lagging  map[*Entity]struct{} // those that may have early parts
 	requests map[uint64]*request
 	last     uint64 // request
 }
@@ -69,7 +70,7 @@ func NewNode(ctx context.Context, config Config) *Node {
 		id:       "node-" + rand.Text(),
 		joined:   make(chan struct{}),
 		closed:   make(chan struct{}),
-		entities: map[Key]*Entity{}, requests: map[uint64]*request{},
+		entities: map[Key]*Entity{}, lagging: map[*Entity]struct{}{}, requests: map[uint64]*request{},
 	}
 }
 
@@ -171,7 +172,7 @@ func (n *Node) Publish(change Change, consistency crdtpb.CrdtWriteConsistency) (
 	return func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 		defer cancel()
-		err := n.ask(ctx, write, peers, needed)
+		err := n.ask(ctx, write, change.whole, peers, needed)
 		if err == nil && saved != nil {
 			select {
 			case err = <-saved:
@@ -213,10 +214,11 @@ func (n *Node) handle(from string, m *message) error {
 	switch m.op {
 	case opWrite:
 		e := n.Entity(m.key)
-		if err := e.merge(m.state); err != nil {
+		merged, err := e.merge(m.state)
+		if err != nil {
 			return err
 		}
-		if m.request != 0 {
+		if m.request != 0 && merged { // otherwise, more will come
 			e.whenSaved(func(err error) {
 				if err == nil {
 					n.send([]string{from}, &message{op: opAck, request: m.request, key: m.key})
@@ -233,7 +235,7 @@ func (n *Node) handle(from string, m *message) error {
 		n.send([]string{from}, answer)
 	case opState:
 		if len(m.state) > 0 {
-			if err := n.Entity(m.key).merge(m.state); err != nil {
+			if _, err := n.Entity(m.key).merge(m.state); err != nil {
 				return err
 			}
 		}

@@ -83,7 +83,16 @@ func badNetwork(t *testing.T, seed uint64) {
 	nodes := join(t, 3, network)
 	random := rand.New(rand.NewPCG(seed, 0))
 	total := map[replication.Key]uint64{}
+	seen := map[*replication.Entity]uint64{}
 	for range 200 {
+		for k, most := range total { // at no time is anything counted twice
+			for _, node := range nodes {
+				e, now := node.Entity(k), value(node, k).GetGcounter().GetIncrement()
+				require.GreaterOrEqual(t, now, seen[e])
+				require.LessOrEqual(t, now, most)
+				seen[e] = now
+			}
+		}
 		k := replication.Key{Type: "cart", ID: fmt.Sprint("u", random.IntN(3))}
 		by := random.Uint64N(10)
 		total[k] += by
@@ -155,6 +164,46 @@ func TestNode_RepeatsWrites(t *testing.T) {
 		require.NoError(t, nodes[0].Publish(change, crdtpb.CrdtWriteConsistency_ALL)(t.Context()))
 		require.True(t, proto.Equal(counter(1), value(nodes[1], key)))
 	})
+}
+
+// A part that comes before one that it builds on waits for it, or for everything, which nodes
+// exchange when they find a difference. Until then it is not acknowledged.
+func TestNode_MergesPartsInOrder(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		consistency crdtpb.CrdtWriteConsistency
+		takes       time.Duration
+	}{
+		"compared after a second":        {crdtpb.CrdtWriteConsistency_LOCAL, time.Second},
+		"sent again after half a second": {crdtpb.CrdtWriteConsistency_ALL, 500 * time.Millisecond},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var sent atomic.Int32
+				nodes := join(t, 2, &cluster.Memory{Fault: func(from, _ string, _ []byte) cluster.Fault {
+					return cluster.Fault{Drop: from == "node-1" && sent.Add(1) == 2}
+				}})
+				begin := time.Now()
+				write(t, nodes[0], key, counter(1))
+				write(t, nodes[0], key, counter(2))
+				wait := nodes[0].Publish(nodes[0].Entity(key).Update(counter(4)), tt.consistency)
+				if wait != nil {
+					done := make(chan error, 1)
+					go func() { done <- wait(t.Context()) }()
+					defer func() { require.NoError(t, <-done) }()
+				}
+				synctest.Wait()
+				require.True(t, proto.Equal(counter(1), value(nodes[1], key)))
+				changed := make(chan struct{}, 1)
+				nodes[1].Entity(key).Watch(func() { changed <- struct{}{} })
+				<-changed
+				require.Equal(t, tt.takes, time.Since(begin))
+				require.True(t, proto.Equal(counter(7), value(nodes[1], key)))
+			})
+		})
+	}
 }
 
 // Tombstones travel like everything else, and nothing brings back what was deleted.

@@ -13,9 +13,9 @@ type request struct {
 	done   chan struct{} // closed when enough have
 }
 
-// ask sends a message to peers, again where no answer comes, until as many as are needed
-// have answered, or the context ends.
-func (n *Node) ask(ctx context.Context, m *message, peers []string, needed int) error {
+// ask sends a message to peers, and what again returns where no answer comes, until as many
+// as are needed have answered, or the context ends.
+func (n *Node) ask(ctx context.Context, m *message, again func() *message, peers []string, needed int) error {
 	if needed == 0 {
 		return nil
 	}
@@ -33,16 +33,16 @@ func (n *Node) ask(ctx context.Context, m *message, peers []string, needed int) 
 		defer n.mu.Unlock()
 		delete(n.requests, id)
 	}()
-	numbered := *m
-	numbered.request = id
-	again := time.NewTicker(resendEvery)
-	defer again.Stop()
-	for {
+	resend := time.NewTicker(resendEvery)
+	defer resend.Stop()
+	for ; ; m = again() {
+		numbered := *m
+		numbered.request = id
 		n.send(n.unanswered(r), &numbered)
 		select {
 		case <-r.done:
 			return nil
-		case <-again.C:
+		case <-resend.C:
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d other nodes have not answered, want %d answers: %w", len(n.unanswered(r)), len(peers), needed, context.Cause(ctx))
 		}
