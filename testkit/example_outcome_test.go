@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudstate-go/cloudstate/examples/pricing/pricingpb"
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/cart"
@@ -61,6 +62,36 @@ func ExampleKit_Await() {
 		fmt.Println(kit.Await(pricingpb.Pricing_Asked_FullMethodName).EntityID == "")
 	})
 	// Output: true
+}
+
+// What a call did that another service has made.
+func ExampleKit_LastOf() {
+	runTest(func(t *exampleTest) {
+		kit := testkit.New(t, valuecart.Entity, testkit.NewStub(&pricingpb.Pricing_ServiceDesc))
+		_, err := pb.NewShoppingCartClient(kit).AddItem(t.Context(), &pb.AddLineItem{UserId: "jo", ProductId: "hat", Quantity: 2})
+		require.NoError(t, err)
+		quoted := kit.LastOf(pricingpb.Pricing_Quote_FullMethodName)
+		quoted.RequireReplies(&pricingpb.Price{})
+		fmt.Println(proto.Equal(&pricingpb.Product{ProductId: "hat", Quantity: 2}, quoted.Request))
+	})
+	// Output: true
+}
+
+// A stream that breaks, while the entity is idle. Its next command brings it back.
+func ExampleKit_Break() {
+	runTest(func(t *exampleTest) {
+		kit := testkit.New(t, cart.Entity)
+		kit.Given(testkit.Events("shopping-cart", "jo", &domain.ItemAdded{Item: &domain.LineItem{ProductId: "hat", Quantity: 2}}))
+		for range 2 {
+			got, err := pb.NewShoppingCartClient(kit).GetCart(t.Context(), &pb.GetShoppingCart{UserId: "jo"})
+			require.NoError(t, err)
+			fmt.Println(got.GetItems()[0].GetQuantity())
+			kit.Break("shopping-cart", "jo")
+		}
+	})
+	// Output:
+	// 2
+	// 2
 }
 
 // An entity that keeps what is no state, without a tag that says so.

@@ -17,6 +17,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
 	pb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
 	valuecart "github.com/cloudstate-go/cloudstate/examples/valuecart/cart"
+	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/proxy"
 	"github.com/cloudstate-go/cloudstate/testkit"
 )
@@ -146,4 +147,17 @@ func ExampleCRDT() {
 		fmt.Println(kit.CRDT("Presence", "jo").GetVote().GetVotesFor())
 	})
 	// Output: 1
+}
+
+// A change that a new value cannot express: a vote that is taken back.
+func ExampleDelta() {
+	runTest(func(t *exampleTest) {
+		kit := testkit.New(t, presence.Entity)
+		vote := func(online bool) testkit.Stored {
+			return testkit.Delta("Presence", "jo", &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: online}}})
+		}
+		kit.Given(vote(true), vote(false))
+		fmt.Println(kit.CRDT("Presence", "jo").GetVote().GetVotesFor())
+	})
+	// Output: 0
 }
