@@ -25,9 +25,9 @@ import (
 
 var kills = flag.Int("kills", 4, "how often the kill test kills a proxy")
 
-// A proxy on a file is killed at random moments under load, again and again. Whatever it has
-// replied to is there afterwards, in order and once; what it has not replied to is there as a
-// whole, or not at all; and nothing else is there.
+// P-054 and P-079, the hard way: a proxy on a file is killed at random moments under load,
+// again and again. Whatever it has replied to is there afterwards, in order and once; what it
+// has not replied to is there as a whole, or not at all; and nothing else is there.
 func TestStore_SurvivesKill(t *testing.T) {
 	t.Parallel()
 	directory := t.TempDir()
