@@ -114,7 +114,7 @@ func TestHTTPLimits_ClientsThatDoNotRead(t *testing.T) {
 		ended := make(chan error, 1)
 		n := start(t, frontend.Config{Handler: func(call frontend.Call) error {
 			for {
-				if err := call.Send([]byte(thing("a"))); err != nil {
+				if err := call.Send([]byte(thing(strings.Repeat("a", 127)))); err != nil {
 					ended <- err
 					return err
 				}
