@@ -17,8 +17,8 @@ type Transport interface {
 // A Member is a place in a cluster. Its methods may be called concurrently.
 type Member interface {
 	// ID is the name of the member. It is never used again for another member, nor for a
-	// later life of this one: what is known of writes of a node would be confused with
-	// others, because a node keeps CRDTs in memory only.
+	// later life of this one: its writes would be confused with those of a former life, of
+	// which others may know more than it does, even if it has kept its CRDTs.
 	ID() string
 	// Peers are the names of all other members that there should be, whether they can be
 	// reached or not. The slice belongs to the caller.

@@ -53,7 +53,8 @@ type envelope struct {
 	at      time.Time
 }
 
-// Join adds a member. The names are node-1, node-2 and so on.
+// Join adds a member. The names are node-1, node-2 and so on. Another Memory uses them again,
+// so CRDTs that are kept in a store belong to one Memory.
 func (n *Memory) Join(receive func(from string, message []byte)) (Member, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -126,6 +126,7 @@ func (e *Entities) retire(r *runner) bool {
 		return false
 	}
 	delete(e.runners, r.entity)
+	e.config.Node.Release(r.replica)
 	return true
 }
 

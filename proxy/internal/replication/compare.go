@@ -1,6 +1,8 @@
 package replication
 
 import (
+	"encoding/binary"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -37,11 +39,34 @@ func (n *Node) catchUp(peers []string) {
 
 // Exchange lets other nodes compare their states with those of this one, and so get and
 // send what is missing; all of them if none is named. It does not wait.
+//
+// They get a summary. If they have another one, they ask for the digests of the entities which
+// that concerns, and send or ask for those that differ.
 func (n *Node) Exchange(peers ...string) {
 	if len(peers) == 0 {
 		peers = n.peers()
 	}
-	n.compareWith(peers, n.all())
+	n.send(peers, &message{op: opSummary, state: encodeSummary(n.summary.update())})
+}
+
+// summarized compares a summary of another node with that of this one.
+func (n *Node) summarized(from string, data []byte) error {
+	different, err := differing(n.summary.update(), data)
+	if different != 0 {
+		n.send([]string{from}, &message{op: opDiffer, state: binary.BigEndian.AppendUint64(nil, different)})
+	}
+	return err
+}
+
+// differ sends a node the digests of entities in buckets in which its summary differs.
+func (n *Node) differ(from string, data []byte) error {
+	if len(data) != 8 {
+		return fmt.Errorf("the buckets that differ have %d bytes, want 8", len(data))
+	}
+	different := binary.BigEndian.Uint64(data)
+	entities := slices.DeleteFunc(n.all(), func(e *Entity) bool { return !e.in(different) })
+	n.compareWith([]string{from}, entities)
+	return nil
 }
 
 // compareWith sends peers the digests of entities.
@@ -49,7 +74,9 @@ func (n *Node) compareWith(peers []string, entities []*Entity) {
 	for some := range slices.Chunk(entities, maxDigests) {
 		m := &message{op: opDigest}
 		for _, e := range some {
-			m.digests = append(m.digests, digest{key: e.key, sum: e.digest()})
+			if sum := e.digest(); sum != empty {
+				m.digests = append(m.digests, digest{key: e.key, sum: sum})
+			}
 		}
 		n.send(peers, m)
 	}
@@ -80,13 +107,12 @@ func (n *Node) compared(from string, digests []digest) {
 // offered merges the state of another node, which gets the result if it lacks something.
 func (n *Node) offered(from string, m *message) error {
 	e := n.Entity(m.key)
-	if _, err := e.merge(m.state); err != nil {
-		return err
+	defer n.Release(e)
+	state, err := e.merge(m.state)
+	if err == nil && e.digest() != state.Digest() {
+		n.send([]string{from}, &message{op: opState, key: m.key, state: e.encode()})
 	}
-	if state := e.encode(); string(state) != string(m.state) {
-		n.send([]string{from}, &message{op: opState, key: m.key, state: state})
-	}
-	return nil
+	return err
 }
 
 // Fingerprints returns the hash of every state that is not empty, by entity. Nodes with

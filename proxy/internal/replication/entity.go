@@ -16,6 +16,9 @@ type Entity struct {
 	node *Node
 	key  Key
 
+	holders    int // of whom the lock of the node protects the number
+	summarized summarized
+
 	mu      sync.Mutex
 	state   *replica.State
 	changes uint64          // by other nodes
@@ -115,6 +118,7 @@ func (e *Entity) Update(delta *crdtpb.CrdtDelta) Change {
 	if differs {
 		e.touch(part)
 	}
+	e.node.summary.changed(e)
 	return Change{entity: e, state: part.Encode()}
 }
 
@@ -130,6 +134,7 @@ func (e *Entity) Delete() Change {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.state.Merge(replica.Tombstone())
+	e.node.summary.changed(e)
 	return Change{entity: e, state: e.state.Encode(), all: true}
 }
 
@@ -144,12 +149,12 @@ func (e *Entity) Read(ctx context.Context) {
 	_ = e.node.ask(ctx, read, func() *message { return read }, peers, majority(peers))
 }
 
-// merge merges an encoded state that a node has sent, and has it kept. It returns whether the
-// replica has all of it now: a part may come before others that it builds on.
-func (e *Entity) merge(encoded []byte) (merged bool, err error) {
+// merge merges an encoded state that a node has sent, and has it kept. It returns the state. If
+// that is a part, it may come before others that it builds on, and wait.
+func (e *Entity) merge(encoded []byte) (*replica.State, error) {
 	state, err := replica.Decode(encoded)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	e.mu.Lock()
 	before := e.changes
@@ -158,7 +163,7 @@ func (e *Entity) merge(encoded []byte) (merged bool, err error) {
 	if len(e.early) > maxEarly {
 		e.early = slices.Delete(e.early, 0, 1)
 	}
-	lags, merged := len(e.early) > 0, e.state.Has(state)
+	lags := len(e.early) > 0
 	changed := e.changed
 	if e.changes == before {
 		changed = nil
@@ -172,7 +177,14 @@ func (e *Entity) merge(encoded []byte) (merged bool, err error) {
 		e.node.lagging[e] = struct{}{}
 		e.node.mu.Unlock()
 	}
-	return merged, nil
+	return state, nil
+}
+
+// has reports whether the replica has all of a state.
+func (e *Entity) has(state *replica.State) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state.Has(state)
 }
 
 // mergeReady merges what has come and can be merged. The caller holds the lock.
@@ -187,9 +199,17 @@ func (e *Entity) mergeReady() {
 		if e.state.Merge(next.state) {
 			e.changes++
 			e.touch(next.state)
+			e.node.summary.changed(e)
 			e.keep(Change{entity: e, state: next.encoded, all: !next.state.IsPart()}, nil)
 		}
 	}
+}
+
+// blank reports whether nobody has written to the entity.
+func (e *Entity) blank() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state.Digest() == empty && len(e.early) == 0
 }
 
 // lags reports whether something is missing before what has come.

@@ -51,6 +51,8 @@ func (n *Node) load(ctx context.Context) error {
 		e := n.Entity(part.Key)
 		e.state.Merge(state)
 		e.kept.added += len(part.Data)
+		n.summary.changed(e)
+		n.Release(e)
 	}
 	return nil
 }

@@ -17,12 +17,14 @@ const messageVersion = 1
 type operation byte
 
 const (
-	opWrite  operation = 1 + iota // a state to merge, and to acknowledge if there is a request
-	opAck                         // of a write
-	opRead                        // asks for the state
-	opState                       // a state to merge; the answer to a read
-	opOffer                       // a state to merge, and to answer if there is more
-	opDigest                      // what states the sender has
+	opWrite   operation = 1 + iota // a state to merge, and to acknowledge if there is a request
+	opAck                          // of a write
+	opRead                         // asks for the state
+	opState                        // a state to merge; the answer to a read
+	opOffer                        // a state to merge, and to answer if there is more
+	opDigest                       // what states the sender has
+	opSummary                      // a summary of all states that the sender has
+	opDiffer                       // asks for the digests in buckets, which differ
 )
 
 // A Key names an entity: its namespace, and its id.
@@ -33,7 +35,7 @@ type message struct {
 	op      operation
 	request uint64 // 0 for none
 	key     Key
-	state   []byte   // may be empty: nothing is known
+	state   []byte   // may be empty: nothing is known; or a summary, or buckets
 	digests []digest // only of opDigest
 }
 
@@ -65,7 +67,7 @@ func decode(data []byte) (*message, error) {
 		return nil, fmt.Errorf("the message is not of version %d; do all nodes run the same release?", messageVersion)
 	}
 	m := &message{op: operation(data[1])}
-	if m.op < opWrite || m.op > opDigest {
+	if m.op < opWrite || m.op > opDiffer {
 		return nil, fmt.Errorf("operation %d is unknown", m.op)
 	}
 	request, n := protowire.ConsumeVarint(data[2:])

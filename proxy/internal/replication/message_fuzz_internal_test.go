@@ -15,6 +15,8 @@ func FuzzDecode(f *testing.F) {
 		{op: opWrite, request: 300, key: Key{Type: "cart", ID: "u1"}, state: []byte{1, 2}},
 		{op: opAck, request: 1, key: Key{Type: "", ID: "u1"}},
 		{op: opDigest},
+		{op: opSummary, state: encodeSummary([buckets]uint64{1, 2, 3})},
+		{op: opDiffer, state: []byte{0, 0, 0, 0, 0, 0, 0, 9}},
 		{op: opDigest, digests: []digest{{key: Key{Type: "cart", ID: "u1"}, sum: replica.Digest{1}}, {key: Key{Type: "cart", ID: "u2"}}}},
 	} {
 		f.Add(m.encode())

@@ -50,6 +50,7 @@ type Node struct {
 
 	joined    chan struct{} // closed when messages can be handled
 	closed    chan struct{}
+	summary   summary
 	comparing sync.WaitGroup
 	saving    sync.WaitGroup
 
@@ -112,16 +113,29 @@ func (n *Node) Close() {
 // ID returns the name of the node.
 func (n *Node) ID() string { return n.id }
 
-// Entity returns the replica of an entity.
+// Entity returns the replica of an entity. The caller holds it until it calls Release.
 func (n *Node) Entity(key Key) *Entity {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	e := n.entities[key]
 	if e == nil {
-		e = &Entity{node: n, key: key, state: replica.NewState(), kept: kept{store: n.config.Replicas}}
+		e = &Entity{node: n, key: key, summarized: newSummarized(key), state: replica.NewState(), kept: kept{store: n.config.Replicas}}
 		n.entities[key] = e
 	}
+	e.holders++
 	return e
+}
+
+// Release says that the caller of Entity does not use the replica any more. One that nobody
+// has written to is forgotten when nobody holds it, so that clients who ask for what does not
+// exist leave nothing behind.
+func (n *Node) Release(e *Entity) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	e.holders--
+	if e.holders == 0 && e.blank() {
+		delete(n.entities, e.key)
+	}
 }
 
 // known returns the replica of an entity, or nil if there is none.
@@ -213,18 +227,7 @@ func (n *Node) receive(from string, data []byte) {
 func (n *Node) handle(from string, m *message) error {
 	switch m.op {
 	case opWrite:
-		e := n.Entity(m.key)
-		merged, err := e.merge(m.state)
-		if err != nil {
-			return err
-		}
-		if m.request != 0 && merged { // otherwise, more will come
-			e.whenSaved(func(err error) {
-				if err == nil {
-					n.send([]string{from}, &message{op: opAck, request: m.request, key: m.key})
-				}
-			})
-		}
+		return n.written(from, m)
 	case opAck:
 		n.answered(m.request, from)
 	case opRead:
@@ -235,7 +238,9 @@ func (n *Node) handle(from string, m *message) error {
 		n.send([]string{from}, answer)
 	case opState:
 		if len(m.state) > 0 {
-			if _, err := n.Entity(m.key).merge(m.state); err != nil {
+			e := n.Entity(m.key)
+			defer n.Release(e)
+			if _, err := e.merge(m.state); err != nil {
 				return err
 			}
 		}
@@ -244,6 +249,27 @@ func (n *Node) handle(from string, m *message) error {
 		return n.offered(from, m)
 	case opDigest:
 		n.compared(from, m.digests)
+	case opSummary:
+		return n.summarized(from, m.state)
+	case opDiffer:
+		return n.differ(from, m.state)
 	}
+	return nil
+}
+
+// written merges a write, and acknowledges it when all of it is here and kept. A part that has
+// come too early is not: all of it will come.
+func (n *Node) written(from string, m *message) error {
+	e := n.Entity(m.key)
+	defer n.Release(e)
+	state, err := e.merge(m.state)
+	if err != nil || m.request == 0 || !e.has(state) {
+		return err
+	}
+	e.whenSaved(func(err error) {
+		if err == nil {
+			n.send([]string{from}, &message{op: opAck, request: m.request, key: m.key})
+		}
+	})
 	return nil
 }

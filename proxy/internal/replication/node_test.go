@@ -130,6 +130,54 @@ func TestNode_TellsThoseWhoJoin(t *testing.T) {
 	})
 }
 
+// Nodes that have the same compare it in one message of half a kilobyte, however much it is.
+// Where they differ, they do not send what is the same.
+func TestNode_ComparesBriefly(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var messages, bytes atomic.Int64
+		lossy := false
+		network := &cluster.Memory{Fault: func(_, _ string, message []byte) cluster.Fault {
+			messages.Add(1)
+			bytes.Add(int64(len(message)))
+			return cluster.Fault{Drop: lossy}
+		}}
+		nodes := join(t, 2, network)
+		exchange := func() (int64, int64) {
+			messages.Store(0)
+			bytes.Store(0)
+			nodes[0].Exchange()
+			synctest.Wait()
+			return messages.Load(), bytes.Load()
+		}
+		large := replication.Key{Type: "cart", ID: "large"}
+		set := &crdtpb.GSetDelta{}
+		for i := range 10_000 {
+			set.Added = append(set.Added, &anypb.Any{TypeUrl: "p.cloudstate.io/string", Value: fmt.Append(nil, "element-", i)})
+		}
+		write(t, nodes[0], large, &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Gset{Gset: set}})
+		for i := range 1000 {
+			write(t, nodes[i%2], replication.Key{Type: "cart", ID: fmt.Sprint("u", i)}, counter(uint64(i)))
+		}
+		require.NoError(t, nodes[0].Publish(nodes[0].Entity(replication.Key{Type: "cart", ID: "u1"}).Delete(), crdtpb.CrdtWriteConsistency_ALL)(t.Context()))
+		synctest.Wait()
+		count, size := exchange()
+		require.Equal(t, int64(1), count)
+		require.Less(t, size, int64(520))
+
+		lossy = true
+		lost := replication.Key{Type: "cart", ID: "lost"}
+		write(t, nodes[0], lost, counter(7))
+		synctest.Wait()
+		lossy = false
+		_, size = exchange()
+		require.Less(t, size, int64(4_000))
+		require.True(t, proto.Equal(counter(7), value(nodes[1], lost)))
+		count, _ = exchange()
+		require.Equal(t, int64(1), count)
+	})
+}
+
 // Watchers learn of what other nodes do, and only of that.
 func TestEntity_Watch(t *testing.T) {
 	t.Parallel()
@@ -225,6 +273,23 @@ func TestNode_ReplicatesDeletes(t *testing.T) {
 	})
 }
 
+// What was asked for, but never written, leaves nothing behind.
+func TestNode_ForgetsWhatDoesNotExist(t *testing.T) {
+	t.Parallel()
+	node := join(t, 1, nil)[0]
+	first, second := node.Entity(key), node.Entity(key)
+	require.Same(t, first, second)
+	node.Release(first)
+	require.Same(t, first, node.Entity(key), "it is held")
+	node.Release(first)
+	node.Release(first)
+	again := node.Entity(key)
+	require.NotSame(t, first, again)
+	again.Update(counter(1))
+	node.Release(again)
+	require.Same(t, again, node.Entity(key), "it exists")
+}
+
 // A node without a cluster needs nobody.
 func TestNode_Alone(t *testing.T) {
 	t.Parallel()
@@ -305,7 +370,7 @@ func TestNode_WarnsOfGarbage(t *testing.T) {
 		stranger, err := network.Join(func(string, []byte) {})
 		require.NoError(t, err)
 		defer stranger.Leave()
-		garbage := [][]byte{nil, {9, 1}, {1, 9, 0}, {1, 1}, {1, 1, 0, 5}, {1, 1, 0, 0, 0, 9}, {1, 6, 0, 0, 0, 1}, {1, 5, 0, 0, 0, 9}, {1, 4, 0, 0, 0, 9}, {1, 6, 0, 0xff}}
+		garbage := [][]byte{nil, {9, 1}, {1, 9, 0}, {1, 1}, {1, 1, 0, 5}, {1, 1, 0, 0, 0, 9}, {1, 6, 0, 0, 0, 1}, {1, 5, 0, 0, 0, 9}, {1, 4, 0, 0, 0, 9}, {1, 6, 0, 0xff}, {1, 7, 0, 0, 0, 1}, {1, 8, 0, 0, 0, 1}}
 		for _, data := range garbage {
 			stranger.Send(node.ID(), data)
 		}
