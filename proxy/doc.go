@@ -51,7 +51,9 @@
 // # Stores
 //
 // Without a [store.Journal] and [store.Values], events and states are kept in memory,
-// and forgotten when the process ends. Package store says what a store must promise.
+// and forgotten when the process ends. CRDTs are kept by the proxies of a cluster for each
+// other, and if there are [store.Replicas], when none of these runs. Package store says what
+// a store must promise.
 // [store.Descriptors] are for tools that look into a store.
 //
 // # Events
