@@ -1,6 +1,7 @@
 package crdt
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +78,7 @@ func FuzzSetDelta_IsApplied(f *testing.F) {
 	add(orset{})
 	add(orset{removed: []string{"a", "x"}, added: []string{"b", "b", "y"}})
 	add(orset{cleared: true, added: elements(100)})
+	add(orset{added: []string{"x", strings.Repeat("long", 100), "y"}})
 	add(orset{added: []string{"x"}}, stringElement(""), stringElement("\x0a\x01z\x0a\x01w"))
 	add(orset{added: []string{"x"}}, stringElement("\x08\x01"))
 	add(orset{added: []string{"x"}}, &anypb.Any{TypeUrl: "p.cloudstate.io/int64", Value: []byte{8, 1}})

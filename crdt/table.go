@@ -74,6 +74,9 @@ func (t *table[K, V]) require() {
 	}
 }
 
+// maxScratch is how much memory for encoding a table keeps for the next time, in bytes.
+const maxScratch = 16 << 10
+
 // encode returns the serialized key, which is valid until the next call.
 func (t *table[K, V]) encode(key K) ([]byte, error) {
 	t.require()
@@ -81,7 +84,9 @@ func (t *table[K, V]) encode(key K) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.scratch = value
+	if cap(value) <= maxScratch {
+		t.scratch = value
+	}
 	return value, nil
 }
 

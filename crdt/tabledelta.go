@@ -25,8 +25,12 @@ func (l *elementList) next() *anypb.Any {
 }
 
 // chunk is how many items are allocated at once when the proxy sends many. They stay in
-// memory until the last of them is gone.
-const chunk = 32
+// memory until the last of them is gone, as do their values, but for those that are larger
+// than maxShared.
+const (
+	chunk     = 32
+	maxShared = 256
+)
 
 // make returns new items for keys that came from the proxy, in chunks. They are not in the
 // table, and may be forgotten.
@@ -47,7 +51,7 @@ func (t *table[K, V]) make(keys elementSource) ([][]item[K, V], error) {
 	return chunks, nil
 }
 
-// fill makes items of the next keys. Their values are parts of one string.
+// fill makes items of the next keys. Small values are parts of one string.
 func (t *table[K, V]) fill(items []item[K, V], keys elementSource) error {
 	values := t.scratch[:0]
 	var ends [chunk]int
@@ -63,14 +67,21 @@ func (t *table[K, V]) fill(items []item[K, V], keys elementSource) error {
 				return err
 			}
 		}
-		values = append(values, a.GetValue()...)
+		if len(a.GetValue()) > maxShared {
+			it.id.value = string(a.GetValue())
+		} else {
+			values = append(values, a.GetValue()...)
+		}
 		ends[i] = len(values)
 	}
 	t.scratch = values
 	all, begin := string(values), 0
 	for i := range items {
 		it := &items[i]
-		it.id.value, begin = all[begin:ends[i]], ends[i]
+		if it.id.value == "" {
+			it.id.value = all[begin:ends[i]]
+		}
+		begin = ends[i]
 		if !t.isText(it) {
 			continue
 		}
