@@ -98,11 +98,10 @@ func (e *Entity) Changes() uint64 {
 	return e.changes
 }
 
-// A Change is a write to a replica that other nodes have to get.
+// A Change is a write to a replica that has to be kept, and that other nodes have to get.
 type Change struct {
 	entity *Entity
-	state  []byte // the part that has changed, or all
-	all    bool
+	state  *replica.State // what has changed
 }
 
 // whole returns the message with all that a change led to.
@@ -119,7 +118,7 @@ func (e *Entity) Update(delta *crdtpb.CrdtDelta) Change {
 		e.touch(part)
 	}
 	e.node.summary.changed(e)
-	return Change{entity: e, state: part.Encode()}
+	return Change{entity: e, state: part}
 }
 
 // touch notes what a state that is merged may have changed. The caller holds the lock.
@@ -135,7 +134,7 @@ func (e *Entity) Delete() Change {
 	defer e.mu.Unlock()
 	e.state.Merge(replica.Tombstone())
 	e.node.summary.changed(e)
-	return Change{entity: e, state: e.state.Encode(), all: true}
+	return Change{entity: e, state: replica.Tombstone()}
 }
 
 // Read asks other nodes for the entity, until a majority of the cluster is known to have
@@ -200,7 +199,7 @@ func (e *Entity) mergeReady() {
 			e.changes++
 			e.touch(next.state)
 			e.node.summary.changed(e)
-			e.keep(Change{entity: e, state: next.encoded, all: !next.state.IsPart()}, nil)
+			e.keep(next.state, next.encoded, nil)
 		}
 	}
 }

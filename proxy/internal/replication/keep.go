@@ -57,9 +57,9 @@ func (n *Node) load(ctx context.Context) error {
 	return nil
 }
 
-// save has a change kept. The result is nil if there is no store, and else gets nil or an
-// error.
-func (c Change) save() <-chan error {
+// save has an encoded change kept. The result is nil if there is no store, and else gets nil
+// or an error.
+func (c Change) save(encoded []byte) <-chan error {
 	e := c.entity
 	if e.kept.store == nil {
 		return nil
@@ -67,7 +67,7 @@ func (c Change) save() <-chan error {
 	saved := make(chan error, 1)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.keep(c, func(err error) { saved <- err })
+	e.keep(c.state, encoded, func(err error) { saved <- err })
 	return saved
 }
 
@@ -84,17 +84,17 @@ func (e *Entity) whenSaved(done func(error)) {
 	}
 }
 
-// keep has a change kept, and done called with the outcome, unless it is nil. The state has the
-// change already. The caller holds the lock.
-func (e *Entity) keep(c Change, done func(error)) {
+// keep has what was merged kept, and done called with the outcome, unless it is nil. The
+// caller holds the lock.
+func (e *Entity) keep(merged *replica.State, encoded []byte, done func(error)) {
 	k := &e.kept
 	if k.store == nil {
 		return
 	}
-	if c.all {
-		k.all = true
+	if merged.IsPart() {
+		k.parts = append(k.parts, encoded)
 	} else {
-		k.parts = append(k.parts, c.state)
+		k.all = true
 	}
 	if done != nil {
 		k.waiting = append(k.waiting, done)

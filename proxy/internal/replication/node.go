@@ -166,9 +166,13 @@ func majority(peers []string) int { return (len(peers) + 1) / 2 }
 // until the change is kept and enough of the others have got it, or returns an error that is
 // [ErrConsistency].
 func (n *Node) Publish(change Change, consistency crdtpb.CrdtWriteConsistency) (wait func(context.Context) error) {
-	saved := change.save()
 	peers := n.peers()
-	write := &message{op: opWrite, key: change.entity.key, state: change.state}
+	if len(peers) == 0 && n.config.Replicas == nil {
+		return nil
+	}
+	encoded := change.state.Encode()
+	saved := change.save(encoded)
+	write := &message{op: opWrite, key: change.entity.key, state: encoded}
 	needed := 0
 	switch consistency {
 	case crdtpb.CrdtWriteConsistency_MAJORITY:
