@@ -69,6 +69,25 @@ func TestNode_HasItsCRDTsAfterARestart(t *testing.T) {
 	require.Len(t, names, 4)
 }
 
+// A node that starts again votes as if it never had: what its vote stood for, such as the
+// streams of clients, has ended.
+func TestNode_VotesAnewAfterARestart(t *testing.T) {
+	t.Parallel()
+	vote := func(self bool, votes int32) *crdtpb.CrdtDelta {
+		return &crdtpb.CrdtDelta{Delta: &crdtpb.CrdtDelta_Vote{Vote: &crdtpb.VoteDelta{SelfVote: self, VotesFor: votes, TotalVoters: 1}}}
+	}
+	stored := memory.New()
+	node := newNode(t, replication.Config{Replicas: stored})
+	keep(t, node, key, vote(true, 0))
+	require.True(t, proto.Equal(vote(true, 1), value(node, key)))
+	node.Close()
+	node = newNode(t, replication.Config{Replicas: stored})
+	defer node.Close()
+	require.True(t, proto.Equal(vote(false, 0), value(node, key)))
+	keep(t, node, key, vote(true, 0))
+	require.True(t, proto.Equal(vote(true, 1), value(node, key)))
+}
+
 // What a node has got from others it has after a restart, too, without them.
 func TestNode_KeepsWhatOthersHaveWritten(t *testing.T) {
 	t.Parallel()
