@@ -230,8 +230,11 @@ func (a *activation) streamed(method *command.StreamMethod, c *protocol.Command,
 		if r := recover(); r != nil {
 			f = texts.Recovered(c.GetId(), r)
 		}
-		if w.done || f != nil {
+		switch {
+		case w.done:
 			w.cancel()
+		case f != nil:
+			a.watches[w.id] = w // its handler may be suspended, and ends when the entity is dropped
 		}
 	}()
 	w.start(func() error { return a.handle(w) })

@@ -555,6 +555,28 @@ func TestStreams_AreUnwoundWithTheirEntity(t *testing.T) {
 	require.Zero(t, last)
 }
 
+// A stream whose first turn lets the handler of another one panic is unwound as well.
+func TestStreams_AreUnwoundIfTheirFirstTurnEndsInAFault(t *testing.T) {
+	t.Parallel()
+	begun, deferred := 0, 0
+	d := newDriver(t, newEntity(behaviour{connect: func(c *counter, stream grpc.ServerStreamingServer[pb.Status]) error {
+		defer func() { deferred++ }()
+		if begun++; begun == 2 {
+			if err := c.Data().Increment(1); err != nil {
+				return err
+			}
+		}
+		for range c.Changes(stream.Context()) {
+			panic("boom") //nolint:forbidigo // what a test is about
+		}
+		return nil
+	}})).start()
+	d.answer(commandMessage(1, "Connect", true))
+	d.requireFault(d.answer(commandMessage(2, "Connect", true)), 1, "Unexpected failure: boom")
+	d.session.Close()
+	require.Equal(t, 2, deferred)
+}
+
 // P-025 to P-031, and the table of protocol section 3.5.4.
 func TestSession_EndsWhenTheProxyBreaksTheProtocol(t *testing.T) {
 	t.Parallel()
