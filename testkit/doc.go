@@ -58,4 +58,8 @@
 //		...
 //		time.Sleep(31 * time.Second) // the cart has left memory
 //	})
+//
+// [Fuzz] makes up sequences of commands, and holds an entity to the laws:
+//
+//	func FuzzCart(f *testing.F) { testkit.Fuzz(f, cart.Entity) }
 package testkit

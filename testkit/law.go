@@ -42,6 +42,10 @@ const (
 	// LawReplica says that the value of a CRDT entity is what the proxy believes it is, and what
 	// other nodes can have.
 	LawReplica
+	// LawReply says that the reply of a command of an entity depends on nothing but the command
+	// and what is stored, and so is the same when both are. What is stored may be the result of
+	// chance. Only [Fuzz] checks it, as commands have to be repeated for that.
+	LawReply
 )
 
 // String returns the name of the law.
@@ -61,6 +65,8 @@ func (l Law) String() string {
 		return "LawUpdate"
 	case LawReplica:
 		return "LawReplica"
+	case LawReply:
+		return "LawReply"
 	default:
 		return fmt.Sprintf("Law(%d)", int(l))
 	}

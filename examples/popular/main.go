@@ -11,6 +11,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"google.golang.org/grpc"
+
 	"github.com/cloudstate-go/cloudstate"
 	"github.com/cloudstate-go/cloudstate/examples/popular/projection"
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/cart"
@@ -28,6 +30,8 @@ func main() {
 		UserFunction: proxy.Embed(&cloudstate.Service{
 			Name:       "popular",
 			Components: []cloudstate.Component{cart.Entity, projection.Projection, projection.Products, projection.Bestsellers},
+			// An event without a product would come again and again, because nothing can be done about it.
+			UnaryInterceptors: []grpc.UnaryServerInterceptor{projection.Validate},
 		}),
 		Addr:   *addr,
 		Logger: slog.Default(),
