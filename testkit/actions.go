@@ -17,7 +17,7 @@ func (k *Kit) watchCall(ctx context.Context, req any, info *grpc.UnaryServerInfo
 	if !ok || info.FullMethod != actionpb.ActionProtocol_HandleUnary_FullMethodName {
 		return handler(ctx, req)
 	}
-	l := newLink(k)
+	l := newLink(k, nil)
 	defer l.close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -62,4 +62,6 @@
 // [Fuzz] makes up sequences of commands, and holds an entity to the laws:
 //
 //	func FuzzCart(f *testing.F) { testkit.Fuzz(f, cart.Entity) }
+//
+// [Golden] holds an entity to what its earlier versions have stored.
 package testkit

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cloudstate-go/cloudstate"
@@ -37,4 +38,23 @@ func ExampleFuzzer() {
 	}
 	fmt.Printf("%T\n", fuzzCart)
 	// Output: func(*testing.F)
+}
+
+// What versions of an entity have stored is recorded in files, which each later version must
+// read. A new version is recorded with go test -testkit.update.
+func ExampleGolden() {
+	shop := func(t *testing.T, kit *testkit.Kit) { // stores all there is to store, and looks at it
+		t.Helper()
+		carts := pb.NewShoppingCartClient(kit)
+		_, err := carts.AddItem(t.Context(), &pb.AddLineItem{UserId: "jo", ProductId: "shirt", Quantity: 2})
+		require.NoError(t, err)
+		_, err = carts.GetCart(t.Context(), &pb.GetShoppingCart{UserId: "jo"})
+		require.NoError(t, err)
+	}
+	testCart := func(t *testing.T) {
+		t.Helper()
+		testkit.Golden(t, "testdata/*.json", shop, cart.Entity)
+	}
+	fmt.Printf("%T\n", testCart)
+	// Output: func(*testing.T)
 }

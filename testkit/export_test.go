@@ -1,8 +1,10 @@
 package testkit
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/cloudstate-go/cloudstate"
 	"github.com/cloudstate-go/cloudstate/testkit/internal/sample"
 )
 
@@ -41,4 +43,19 @@ func SeedCode(t *testing.T, z Fuzzer) []string {
 		code = append(code, (&finding{explorer: x, steps: x.decode(sample.NewSource(data))}).code())
 	}
 	return code
+}
+
+// GoldenProblems returns what is wrong with golden files, and writes them with update.
+func GoldenProblems(t *testing.T, update bool, pattern string, script func(t *testing.T, kit *Kit), components ...cloudstate.Component) []string {
+	t.Helper()
+	g, err := newGoldens(pattern, components)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	g.update = update
+	var problems []string
+	for i := range g.files {
+		problems = append(problems, g.check(t, i))
+	}
+	return slices.DeleteFunc(append(problems, g.record(t, script)), func(problem string) bool { return problem == "" })
 }

@@ -4,19 +4,21 @@ import (
 	"context"
 	"runtime"
 
+	"github.com/cloudstate-go/cloudstate/internal/component"
 	"github.com/cloudstate-go/cloudstate/proxy/store"
 )
 
 // A link is a stream, or a call, between the proxy and the service, which may be severed.
 type link struct {
-	kit *Kit
-	cut context.Context //nolint:containedctx // it ends when the link is severed
-	end context.CancelFunc
+	kit   *Kit
+	probe *component.Probe // into what it is open for; nil for a call
+	cut   context.Context  //nolint:containedctx // it ends when the link is severed
+	end   context.CancelFunc
 }
 
 // newLink returns a link, which must be closed.
-func newLink(k *Kit) *link {
-	l := &link{kit: k}
+func newLink(k *Kit, probe *component.Probe) *link {
+	l := &link{kit: k, probe: probe}
 	l.cut, l.end = context.WithCancel(context.Background())
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -29,7 +29,8 @@ type session interface {
 
 // watchStream is an interceptor of the streams of the protocol.
 func (k *Kit) watchStream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
-	l, probe := newLink(k), &component.Probe{}
+	probe := &component.Probe{}
+	l := newLink(k, probe)
 	defer l.close()
 	var s session
 	switch info.FullMethod {

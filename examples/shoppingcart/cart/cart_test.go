@@ -118,3 +118,27 @@ func TestAddItem_FailsWithTheStore(t *testing.T) {
 	require.Error(t, err)
 	requireCart(t, carts)
 }
+
+//snippet:golden
+
+// The files in testdata are what this version and earlier ones have stored. All must be read.
+func TestCart_ReadsWhatItHasEverStored(t *testing.T) {
+	t.Parallel()
+	testkit.Golden(t, "testdata/*.json", shop, cart.Entity)
+}
+
+// shop stores all that a cart can store, and ends with a look at it.
+func shop(t *testing.T, kit *testkit.Kit) {
+	t.Helper()
+	carts := pb.NewShoppingCartClient(kit)
+	for _, product := range []string{"hat", "shirt", "shirt"} {
+		_, err := carts.AddItem(t.Context(), &pb.AddLineItem{UserId: "jo", ProductId: product, Name: "a " + product, Quantity: 2})
+		require.NoError(t, err)
+	}
+	_, err := carts.RemoveItem(t.Context(), &pb.RemoveLineItem{UserId: "jo", ProductId: "hat"})
+	require.NoError(t, err)
+	_, err = carts.GetCart(t.Context(), &pb.GetShoppingCart{UserId: "jo"})
+	require.NoError(t, err)
+}
+
+//snippet:end
