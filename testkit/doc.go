@@ -46,7 +46,8 @@
 // # Events
 //
 // Methods that consume events get them while the test goes on: those that its commands emit,
-// and what [Kit.Publish] publishes. [Kit.RequirePublished] looks at topics.
+// and what [Kit.Publish] publishes. [Kit.Settle] waits until they have handled all of it, and
+// [Kit.RequirePublished] looks at topics.
 //
 // # Time
 //

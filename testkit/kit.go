@@ -38,17 +38,19 @@ const (
 // Entities are named by the persistence id of their declaration, and their own id. A Kit is
 // safe for concurrent use. Use [New] to make one.
 type Kit struct {
-	tb       testing.TB
-	conn     *grpc.ClientConn
-	proxy    *proxy.Proxy
-	journal  *journal
-	values   store.Values
-	entities map[string][]*component.Declaration // by persistence id
-	stubs    []*Stub
-	outcomes outcomes
-	laws     laws
-	injected injected
-	handlers sync.WaitGroup // of streams, which may go on when these are broken
+	tb        testing.TB
+	conn      *grpc.ClientConn
+	proxy     *proxy.Proxy
+	journal   *journal
+	values    store.Values
+	entities  map[string][]*component.Declaration // by persistence id
+	stubs     []*Stub
+	outcomes  outcomes
+	laws      laws
+	injected  injected
+	consumers []store.Consumer // of events
+	positions positions        // of these
+	handlers  sync.WaitGroup   // of streams, which may go on when these are broken
 
 	mu     sync.Mutex
 	faults []string // not yet returned by Faults
@@ -84,7 +86,9 @@ func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.
 		if s, ok := c.(*Stub); ok {
 			k.stubs = append(k.stubs, s)
 		}
-		if d := c.Declare(); d.Kind.Keyed {
+		d := c.Declare()
+		k.consumers = append(k.consumers, consumersOf(d)...)
+		if d.Kind.Keyed {
 			k.entities[d.PersistenceID] = append(k.entities[d.PersistenceID], d)
 		}
 	}
@@ -103,6 +107,10 @@ func Start(tb testing.TB, service *cloudstate.Service, configure ...func(*proxy.
 		c(k.proxy)
 	}
 	keepEventing(k.proxy)
+	k.positions.Consumers = k.proxy.Eventing.Consumers
+	if k.positions.Consumers != nil {
+		k.proxy.Eventing.Consumers = &k.positions
+	}
 	k.journal, k.values = newJournal(k.proxy.Journal), k.proxy.Values
 	k.proxy.Journal, k.proxy.Values = newFaultyJournal(k.journal, &k.injected), &faultyValues{k.values, &k.injected}
 	k.run()

@@ -72,8 +72,8 @@ func (k *Kit) Published(topic string) []eventing.Event {
 // RequirePublished fails the test at once unless exactly this was published to a topic, in
 // this order. It shows the difference. What it may be is as in [Kit.RequireEvents].
 //
-// Events are handled in the background, so a test waits before it asks what they have led to:
-// with synctest.Wait in a bubble, or with require.Eventually.
+// Events are handled in the background, so a test waits with [Kit.Settle] before it asks what
+// they have led to.
 func (k *Kit) RequirePublished(topic string, want ...any) {
 	k.tb.Helper()
 	events := k.Published(topic)

@@ -2,7 +2,6 @@ package testkit_test
 
 import (
 	"testing"
-	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -17,20 +16,18 @@ import (
 
 func TestPublish_ReachesMethodsAndTopics(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		kit := testkit.New(t, projection.Bestsellers)
-		hat := &popularpb.Popularity{List: "l", ProductId: "hat", Items: 1}
-		kit.RequirePublished("popularity")
-		kit.Publish("popularity", hat)
-		kit.Publish("other", &anypb.Any{TypeUrl: "json.cloudstate.io/x", Value: []byte("\x0a\x02{}")})
-		kit.Publish("other", eventing.Event{ID: "7", DataContentType: "text/plain", Data: []byte("hi")})
-		synctest.Wait()
-		kit.RequireState("bestsellers", "l", &popularpb.BestsellerList{Products: []*popularpb.Popularity{hat}})
-		kit.RequirePublished("popularity", hat)
-		kit.RequirePublished("other", map[string]any{}, "hi")
-		require.Equal(t, "7", kit.Published("other")[1].ID)
-		require.Equal(t, "testkit", kit.Published("other")[1].Source)
-	})
+	kit := testkit.New(t, projection.Bestsellers)
+	hat := &popularpb.Popularity{List: "l", ProductId: "hat", Items: 1}
+	kit.RequirePublished("popularity")
+	kit.Publish("popularity", hat)
+	kit.Publish("other", &anypb.Any{TypeUrl: "json.cloudstate.io/x", Value: []byte("\x0a\x02{}")})
+	kit.Publish("other", eventing.Event{ID: "7", DataContentType: "text/plain", Data: []byte("hi")})
+	kit.Settle()
+	kit.RequireState("bestsellers", "l", &popularpb.BestsellerList{Products: []*popularpb.Popularity{hat}})
+	kit.RequirePublished("popularity", hat)
+	kit.RequirePublished("other", map[string]any{}, "hi")
+	require.Equal(t, "7", kit.Published("other")[1].ID)
+	require.Equal(t, "testkit", kit.Published("other")[1].Source)
 }
 
 func TestTopics_SayWhatIsWrong(t *testing.T) {

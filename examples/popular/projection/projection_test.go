@@ -49,17 +49,15 @@ func requireBestsellers(t *testing.T, kit *testkit.Kit, want ...string) {
 // P-200, P-201, P-208: the events of all carts are counted, published, and ranked.
 func TestProjection_FollowsTheCarts(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		kit := testkit.New(t, components...)
-		add(t, kit, "jo", "shirt", 2)
-		add(t, kit, "bo", "hat", 3)
-		add(t, kit, "jo", "shirt", 2)
-		synctest.Wait() // until everything that follows has happened
+	kit := testkit.New(t, components...)
+	add(t, kit, "jo", "shirt", 2)
+	add(t, kit, "bo", "hat", 3)
+	add(t, kit, "jo", "shirt", 2)
+	kit.Settle() // until everything that follows has happened
 
-		kit.RequirePublished("popularity", popularity("shirt", 2), popularity("hat", 3), popularity("shirt", 4))
-		kit.RequireState("products", "shirt", &pb.Counted{Items: 4, Offset: 3})
-		requireBestsellers(t, kit, "shirt", "hat")
-	})
+	kit.RequirePublished("popularity", popularity("shirt", 2), popularity("hat", 3), popularity("shirt", 4))
+	kit.RequireState("products", "shirt", &pb.Counted{Items: 4, Offset: 3})
+	requireBestsellers(t, kit, "shirt", "hat")
 }
 
 //snippet:end
@@ -67,29 +65,25 @@ func TestProjection_FollowsTheCarts(t *testing.T) {
 // The subject of a published event is the product.
 func TestProjection_PublishesWithASubject(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		kit := testkit.New(t, components...)
-		add(t, kit, "jo", "shirt", 2)
-		synctest.Wait()
-		event := kit.Published("popularity")[0]
-		require.Equal(t, "shirt", event.Subject)
-		require.Equal(t, "com.example.popular.Projection", event.Source)
-		require.Equal(t, "com.example.popular.Popularity", event.Type)
-	})
+	kit := testkit.New(t, components...)
+	add(t, kit, "jo", "shirt", 2)
+	kit.Settle()
+	event := kit.Published("popularity")[0]
+	require.Equal(t, "shirt", event.Subject)
+	require.Equal(t, "com.example.popular.Projection", event.Source)
+	require.Equal(t, "com.example.popular.Popularity", event.Type)
 }
 
 // Events that were stored before are followed as well, and a list is no longer than it may be.
 func TestProjection_BeginsWithTheFirstEvent(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		kit := testkit.New(t, components...)
-		item := func(product string, quantity int32) *domain.ItemAdded {
-			return &domain.ItemAdded{Item: &domain.LineItem{ProductId: product, Quantity: quantity}}
-		}
-		kit.Given(testkit.Events("shopping-cart", "jo", item("a", 1), item("b", 4), &domain.ItemRemoved{ProductId: "a"}, item("c", 3), item("d", 2)))
-		synctest.Wait()
-		requireBestsellers(t, kit, "b", "c", "d")
-	})
+	kit := testkit.New(t, components...)
+	item := func(product string, quantity int32) *domain.ItemAdded {
+		return &domain.ItemAdded{Item: &domain.LineItem{ProductId: product, Quantity: quantity}}
+	}
+	kit.Given(testkit.Events("shopping-cart", "jo", item("a", 1), item("b", 4), &domain.ItemRemoved{ProductId: "a"}, item("c", 3), item("d", 2)))
+	kit.Settle()
+	requireBestsellers(t, kit, "b", "c", "d")
 }
 
 // A product that an event was counted for, and whose answer got lost, does not count it again.
@@ -119,12 +113,10 @@ func TestProduct_CountsAnEventOnce(t *testing.T) {
 // A topic has other publishers.
 func TestBestsellers_RankWhatOthersPublish(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		kit := testkit.New(t, components...)
-		kit.Publish("popularity", popularity("hat", 7))
-		synctest.Wait()
-		requireBestsellers(t, kit, "hat")
-	})
+	kit := testkit.New(t, components...)
+	kit.Publish("popularity", popularity("hat", 7))
+	kit.Settle()
+	requireBestsellers(t, kit, "hat")
 }
 
 // A call that is no event is refused. A client that sends the attributes as headers is another
