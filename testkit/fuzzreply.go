@@ -9,7 +9,7 @@ import (
 )
 
 // maxRepeated is how many commands are repeated at the end of a sequence.
-const maxRepeated = 4
+const maxRepeated = 2
 
 // A finding is a sequence with which something is wrong.
 type finding struct {
