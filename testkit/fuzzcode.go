@@ -11,7 +11,7 @@ import (
 
 // String returns the sequence as code for a test, and what is wrong with it.
 func (f *finding) String() string {
-	return fmt.Sprintf("%d %s found that something is wrong. As a test:\n\n%s\n%s", len(f.steps), plural("step", len(f.steps)), f.code(), f.problem)
+	return fmt.Sprintf("something goes wrong in %d %s. As a test:\n\n%s\n%s", len(f.steps), plural("step", len(f.steps)), f.code(), f.problem)
 }
 
 func plural(noun string, n int) string {

@@ -14,6 +14,8 @@ import (
 	"github.com/cloudstate-go/cloudstate/testkit"
 )
 
+//snippet:given
+
 // A user who is online elsewhere is so before anything happens here.
 func TestCheck_KnowsOfOtherNodes(t *testing.T) {
 	t.Parallel()
@@ -28,6 +30,8 @@ func TestCheck_KnowsOfOtherNodes(t *testing.T) {
 		kit.Last("Presence", user).RequireUnchanged()
 	}
 }
+
+//snippet:end
 
 // A user is online on every node for as long as a connection to any node is open.
 func TestPresence_IsSeenOnEveryNode(t *testing.T) {

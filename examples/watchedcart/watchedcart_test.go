@@ -34,6 +34,27 @@ func item(product string, quantity int32) *cartpb.LineItem {
 	return &cartpb.LineItem{ProductId: product, Name: product, Quantity: quantity}
 }
 
+//snippet:cluster
+
+// Both sides of a partition go on working. In a bubble of testing/synctest it takes no time
+// that nodes wait for each other.
+func TestAddItem_WorksInAPartition(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cluster := testkit.NewCluster(t, 3, watchedcart.Entity)
+		cluster.Partition([]int{0}, []int{1, 2})
+		add(t, cluster, 0, "shirt", 2)
+		add(t, cluster, 1, "shirt", 4)
+		requireCart(t, cluster, 0, item("shirt", 2))
+		cluster.Heal()
+		cluster.Converge()
+		requireCart(t, cluster, 0, item("shirt", 6))
+		requireCart(t, cluster, 2, item("shirt", 6))
+	})
+}
+
+//snippet:end
+
 // Both sides of a partition go on working, and agree when it has healed. In a bubble of
 // testing/synctest it takes no time that nodes wait for each other.
 func TestCart_ConvergesAfterAPartition(t *testing.T) {

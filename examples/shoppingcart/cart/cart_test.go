@@ -59,6 +59,8 @@ func TestAddItem_AddsUp(t *testing.T) {
 		&pb.LineItem{ProductId: "shirt", Name: "T-shirt", Quantity: 6})
 }
 
+//snippet:failure
+
 func TestAddItem_RefusesAQuantityThatIsNotPositive(t *testing.T) {
 	t.Parallel()
 	kit := testkit.New(t, cart.Entity)
@@ -67,6 +69,10 @@ func TestAddItem_RefusesAQuantityThatIsNotPositive(t *testing.T) {
 	kit.Last("shopping-cart", "jo").RequireFailure(codes.InvalidArgument, `the quantity of "shirt" must be positive, got 0`)
 	kit.Last("shopping-cart", "jo").RequireUnchanged()
 }
+
+//snippet:end
+
+//snippet:given
 
 func TestRemoveItem_TakesTheProductOut(t *testing.T) {
 	t.Parallel()
@@ -82,6 +88,10 @@ func TestRemoveItem_TakesTheProductOut(t *testing.T) {
 	kit.Last("shopping-cart", "jo").RequireFailure(codes.NotFound, `no product "shirt"`)
 }
 
+//snippet:end
+
+//snippet:snapshot
+
 // A cart with many events comes back from its snapshot.
 func TestCart_ComesBackFromItsSnapshot(t *testing.T) {
 	t.Parallel()
@@ -93,6 +103,10 @@ func TestCart_ComesBackFromItsSnapshot(t *testing.T) {
 	requireCart(t, pb.NewShoppingCartClient(kit), &pb.LineItem{ProductId: "shirt", Name: "T-shirt", Quantity: 302})
 }
 
+//snippet:end
+
+//snippet:time
+
 // A cart leaves memory when nobody has used it for 30 seconds. In a bubble of testing/synctest
 // they take no time.
 func TestCart_LeavesMemoryWhenItIsIdle(t *testing.T) {
@@ -102,11 +116,15 @@ func TestCart_LeavesMemoryWhenItIsIdle(t *testing.T) {
 		kit.Given(testkit.Events("shopping-cart", "jo", &domain.ItemAdded{Item: shirts(2)}))
 		for range 3 {
 			requireCart(t, pb.NewShoppingCartClient(kit), &pb.LineItem{ProductId: "shirt", Name: "T-shirt", Quantity: 2})
-			time.Sleep(31 * time.Second) //nolint:forbidigo // virtual time
+			<-time.After(31 * time.Second) // of virtual time
 		}
 		require.Equal(t, 3, kit.Activations("shopping-cart", "jo"))
 	})
 }
+
+//snippet:end
+
+//snippet:fault
 
 // What the store has not taken, the client knows of, and the cart does not have.
 func TestAddItem_FailsWithTheStore(t *testing.T) {
@@ -118,6 +136,8 @@ func TestAddItem_FailsWithTheStore(t *testing.T) {
 	require.Error(t, err)
 	requireCart(t, carts)
 }
+
+//snippet:end
 
 //snippet:golden
 

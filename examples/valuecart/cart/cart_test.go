@@ -16,6 +16,8 @@ import (
 	"github.com/cloudstate-go/cloudstate/testkit"
 )
 
+//snippet:start
+
 // start starts the cart, with a stub in place of prices.
 func start(t *testing.T) (*testkit.Kit, pb.ShoppingCartClient, *testkit.Stub) {
 	t.Helper()
@@ -24,7 +26,11 @@ func start(t *testing.T) (*testkit.Kit, pb.ShoppingCartClient, *testkit.Stub) {
 	return kit, pb.NewShoppingCartClient(kit), prices
 }
 
+//snippet:end
+
 func state(items ...*domain.LineItem) *domain.Cart { return &domain.Cart{Items: items} }
+
+//snippet:outcome
 
 func TestAddItem_AddsUp(t *testing.T) {
 	t.Parallel()
@@ -39,6 +45,8 @@ func TestAddItem_AddsUp(t *testing.T) {
 		Request: &pricingpb.Product{ProductId: "shirt", Quantity: 2},
 	})
 }
+
+//snippet:end
 
 // What a call refuses, the command does too, and changes nothing.
 func TestAddItem_RefusesProductsWithoutAPrice(t *testing.T) {
