@@ -184,6 +184,13 @@ func TestFuzz_FindsPlantedBugs(t *testing.T) {
 			}}), 2,
 			[]string{"Unexpected failure: two"},
 		},
+		"a goroutine that never ends": {
+			withoutSnapshots(plant(wrong{get: func(*planted) {
+				forever := make(chan struct{})
+				go func() { <-forever }()
+			}})), 1,
+			[]string{"blocked goroutines remain", "a handler has started a goroutine that does not end", ".GetCart("},
+		},
 		"a panic of an action": {
 			&action.Action{Service: &pricingpb.Pricing_ServiceDesc, Server: breakable{}}, 1,
 			[]string{"/com.example.pricing.Pricing/Total panicked: too many", "pricing.Total(t.Context())", "_ = stream", "Quantity: 100})"},

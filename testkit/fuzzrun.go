@@ -52,9 +52,14 @@ type openStream struct {
 
 // runOnce runs a sequence in a bubble of its own. What is wrong is the first error of its
 // test.
-func (x *explorer) runOnce(t *testing.T, steps []*step) *sequenceRun {
+func (x *explorer) runOnce(t *testing.T, steps []*step) (r *sequenceRun) {
 	t.Helper()
-	r := &sequenceRun{explorer: x, steps: steps, streams: map[int]*openStream{}}
+	r = &sequenceRun{explorer: x, steps: steps, streams: map[int]*openStream{}}
+	defer func() {
+		if p := recover(); p != nil { // of synctest, which waits for all goroutines of a bubble
+			r.test.Errorf("%v: a handler has started a goroutine that does not end, or has not returned", p)
+		}
+	}()
 	synctest.Test(t, func(t *testing.T) {
 		r.test = &scratchTest{TB: t, ctx: t.Context()}
 		r.test.run(func() {

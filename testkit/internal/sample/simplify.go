@@ -126,13 +126,15 @@ func simpler(f protoreflect.FieldDescriptor, v protoreflect.Value) []protoreflec
 	var scale []protoreflect.Value
 	switch f.Kind() {
 	case protoreflect.StringKind:
-		scale = []protoreflect.Value{protoreflect.ValueOfString("a"), protoreflect.ValueOfString("b")}
+		for _, text := range []string{"a", "b", "c", "d"} { // so many may have to differ
+			scale = append(scale, protoreflect.ValueOfString(text))
+		}
 	case protoreflect.BytesKind:
 		scale = []protoreflect.Value{protoreflect.ValueOfBytes([]byte("a"))}
 	case protoreflect.EnumKind, protoreflect.BoolKind:
 		return nil
 	default:
-		scale = []protoreflect.Value{number(f, 1, 1), number(f, 2, 2)}
+		scale = []protoreflect.Value{number(f, 1, 1), number(f, 2, 2), number(f, -1, -1)}
 	}
 	if at := slices.IndexFunc(scale, v.Equal); at >= 0 {
 		return scale[:at]
