@@ -31,6 +31,10 @@ type Proxy struct {
 	// Timeout is how long the proxy may take for a message. Zero means 3 seconds, as in the
 	// official kit.
 	Timeout time.Duration
+
+	// Skip are assertions that are not checked, by their ids, with the reasons that the report
+	// then gives. Optional.
+	Skip map[string]string
 }
 
 // A Server is something that can be served, such as the user function that a proxy gets in
@@ -67,6 +71,13 @@ type RunningProxy struct {
 	// the proxy has no HTTP.
 	HTTP func(*http.Request) (*http.Response, error)
 
+	// EventLogs says that methods get the events of event sourced entities.
+	EventLogs bool
+
+	// Topics says that replies can be published to topics, and that methods get what is
+	// published.
+	Topics bool
+
 	// Store lets the suite disturb the store of the proxy. Nil means that nobody can.
 	Store Store
 }
@@ -93,7 +104,7 @@ func TestProxy(t *testing.T, target Proxy) {
 	if err != nil {
 		t.Fatalf("conformance: %v", err)
 	}
-	report := proxySuite.test(t, b.main)
+	report := proxySuite.without(target.Skip).test(t, b.main)
 	t.Cleanup(func() { // when the subtests have ended, and before the report is logged
 		for _, failed := range b.finish(report) {
 			t.Error(failed)
@@ -107,7 +118,7 @@ func CheckProxy(ctx context.Context, target Proxy) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	report := proxySuite.check(ctx, b.main)
+	report := proxySuite.without(target.Skip).check(ctx, b.main)
 	b.finish(report)
 	return report, nil
 }

@@ -21,6 +21,9 @@ type clientCall struct {
 	err   error
 }
 
+// unaryCall is what gRPC has to know of a call without streams.
+var unaryCall = grpc.StreamDesc{}
+
 // call begins a unary call, whose reply is of the same type as the given message.
 func (r *rig) call(t *trial, service, method string, request, reply proto.Message, opts ...grpc.CallOption) *clientCall {
 	return r.callWith(t.Context(), t, service, method, request, reply, opts...)
@@ -29,7 +32,7 @@ func (r *rig) call(t *trial, service, method string, request, reply proto.Messag
 func (r *rig) callWith(ctx context.Context, t *trial, service, method string, request, reply proto.Message, opts ...grpc.CallOption) *clientCall {
 	c := &clientCall{t: t, rig: r, path: "/" + service + "/" + method, done: make(chan struct{}), reply: reply.ProtoReflect().New().Interface()}
 	// The request is on its way before anything that the check does next.
-	stream, err := r.proxy.Conn.NewStream(ctx, &grpc.StreamDesc{}, c.path, opts...)
+	stream, err := r.proxy.Conn.NewStream(ctx, &unaryCall, c.path, opts...)
 	if err == nil {
 		err = stream.SendMsg(request)
 	}

@@ -109,8 +109,13 @@ func (r *rig) watched(t *trial, service string) *watched {
 	w := &watched{specimen: r.specimen(t, crdtKind, service)}
 	w.client = w.rig.watch(w.t, service, "Watch", &probepb.Key{Id: w.id}, &probepb.Fields{})
 	w.d = w.accept()
-	w.d.require(w.init(), crdtKind.command(&protocol.Command{EntityId: w.id, Id: 1, Name: "Watch", Payload: pack(&probepb.Key{Id: w.id}), Streamed: true}))
+	w.d.require(w.init(), w.watching())
 	return w
+}
+
+// watching returns the message of the command with streamed replies.
+func (w *watched) watching() proto.Message {
+	return crdtKind.command(&protocol.Command{EntityId: w.id, Id: 1, Name: "Watch", Payload: pack(&probepb.Key{Id: w.id}), Streamed: true})
 }
 
 func (w *watched) ask() *clientCall {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
@@ -41,7 +43,8 @@ var proxyDiscoveryChecks = checks[*rig]{
 	},
 	"P-014": refusedMethods(),
 	"P-016": {
-		"the connection is refused, then calls fail": checkLateUserFunction,
+		"the connection breaks": checkRefusedConnection,
+		"the call fails":        checkRefusedDiscovery,
 	},
 	"P-017": {"discovery takes its time": checkReadiness},
 }
@@ -134,9 +137,14 @@ func rotated(spec *protocol.EntitySpec) (*protocol.EntitySpec, error) {
 // refusesSpec returns a check that a proxy does not serve a user function that says this of
 // itself, and reports why.
 func refusesSpec(change respec, report string) func(*trial, *rig) {
+	return refusesWith(change, report, func(text string) bool { return text == report })
+}
+
+// refusesWith is refusesSpec for a report that matches.
+func refusesWith(change respec, report string, match func(string) bool) func(*trial, *rig) {
 	return func(t *trial, r *rig) {
 		other := r.start(t, change)
-		other.requireReportThat(t, report, func(text string) bool { return text == report })
+		other.requireReportThat(t, report, match)
 		call := other.call(t, eventSourcedTwoName, "Call", eventSourcedKind.request("e"), eventSourcedKind.response)
 		call.wait()
 		if call.err == nil {
@@ -218,26 +226,39 @@ func (l *refusingListener) Accept() (net.Conn, error) {
 	return l.Accept()
 }
 
-// checkLateUserFunction breaks the first connection, and then the first calls of discover.
-func checkLateUserFunction(t *trial, r *rig) {
-	var mu sync.Mutex
-	calls := 0
+// retryTimeout is how long a proxy may wait before it tries again to discover its user
+// function, besides the time for a message (protocol section 2.1).
+const retryTimeout = 10 * time.Second
+
+// requireRetried requires that the proxy serves its clients after it has tried again.
+func (r *rig) requireRetried(t *trial) {
+	ctx, cancel := context.WithTimeout(t.Context(), retryTimeout+r.target.Timeout)
+	defer cancel()
+	if err := r.ready(ctx); err != nil {
+		t.Fatalf("the proxy does not become ready: %v; it has reported: %q", err, r.UnreadReports())
+	}
+	r.requireService(t)
+}
+
+func checkRefusedConnection(t *trial, r *rig) {
+	other := r.newRig(withProbes)
+	late := &lateServer{Server: other, refused: make(chan struct{})}
+	other.startAs(t, ProxySettings{UserFunction: late})
+	other.awaitClosed(t, late.refused, "a connection")
+	other.requireRetried(t)
+}
+
+func checkRefusedDiscovery(t *trial, r *rig) {
+	var calls atomic.Int64
 	other := r.newRig(func(spec *protocol.EntitySpec) (*protocol.EntitySpec, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		calls++
-		if calls == 1 {
+		if calls.Add(1) == 1 {
 			return nil, status.Error(codes.Unavailable, "the user function is not ready yet")
 		}
 		return spec, nil
 	})
-	late := &lateServer{Server: other, refused: make(chan struct{})}
-	other.startAs(t, ProxySettings{UserFunction: late})
-	other.awaitClosed(t, late.refused, "a connection")
-	other.awaitReady(t).requireService(t)
-	mu.Lock()
-	defer mu.Unlock()
-	require.GreaterOrEqual(t, calls, 2, "calls of discover")
+	other.startAs(t, ProxySettings{UserFunction: other})
+	other.requireRetried(t)
+	require.EqualValues(t, 2, calls.Load(), "calls of discover")
 }
 
 // checkReadiness holds discovery up.

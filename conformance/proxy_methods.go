@@ -1,8 +1,11 @@
 package conformance
 
 import (
+	httprules "google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/annotations"
@@ -17,6 +20,12 @@ type method struct {
 	options    *descriptorpb.MethodOptions
 }
 
+// imported are the files that the declaration of such a service imports.
+var imported = []protoreflect.FileDescriptor{
+	annotations.File_cloudstate_entity_key_proto, annotations.File_cloudstate_eventing_proto,
+	httprules.File_google_api_annotations_proto, anypb.File_google_protobuf_any_proto,
+}
+
 // declaring adds a service with these methods to the models.
 func declaring(entityType string, methods ...method) respec {
 	add := files(func(set *descriptorpb.FileDescriptorSet) {
@@ -24,7 +33,9 @@ func declaring(entityType string, methods ...method) respec {
 		for _, file := range set.GetFile() {
 			known[file.GetName()] = true
 		}
-		addFile(set, known, annotations.File_cloudstate_entity_key_proto)
+		for _, path := range imported {
+			addFile(set, known, path)
+		}
 		set.File = append(set.File, declaration(methods))
 	})
 	return func(spec *protocol.EntitySpec) (*protocol.EntitySpec, error) {
@@ -37,39 +48,81 @@ func declaring(entityType string, methods ...method) respec {
 	}
 }
 
+// withOption returns a method with an option.
+func withOption(name string, extension protoreflect.ExtensionType, value any) method {
+	options := &descriptorpb.MethodOptions{}
+	proto.SetExtension(options, extension, value)
+	return method{name: name, options: options}
+}
+
 // declaredName is the service that a check declares.
 const declaredName = "declared.Service"
 
-// declaration returns the file with that service.
-func declaration(methods []method) *descriptorpb.FileDescriptorProto {
-	field := func(name string, number int32, options *descriptorpb.FieldOptions) *descriptorpb.FieldDescriptorProto {
-		return &descriptorpb.FieldDescriptorProto{
-			Name: new(name), JsonName: new(name), Number: new(number), Options: options,
-			Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
-		}
+// field returns a field that is a text, unless it is changed.
+func field(name string, number int32, change ...func(*descriptorpb.FieldDescriptorProto)) *descriptorpb.FieldDescriptorProto {
+	f := &descriptorpb.FieldDescriptorProto{
+		Name: new(name), JsonName: new(name), Number: new(number),
+		Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(), Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 	}
-	key := &descriptorpb.FieldOptions{}
-	proto.SetExtension(key, annotations.E_EntityKey, true)
+	for _, c := range change {
+		c(f)
+	}
+	return f
+}
+
+func isKey(f *descriptorpb.FieldDescriptorProto) {
+	f.Options = &descriptorpb.FieldOptions{}
+	proto.SetExtension(f.GetOptions(), annotations.E_EntityKey, true)
+}
+
+func isRepeated(f *descriptorpb.FieldDescriptorProto) {
+	f.Label = descriptorpb.FieldDescriptorProto_LABEL_REPEATED.Enum()
+}
+
+// is returns what makes a field one of a message or an enum.
+func is(kind descriptorpb.FieldDescriptorProto_Type, name string) func(*descriptorpb.FieldDescriptorProto) {
+	return func(f *descriptorpb.FieldDescriptorProto) { f.Type, f.TypeName = kind.Enum(), new(name) }
+}
+
+// declaration returns the file with that service. Its messages have fields of all sorts.
+func declaration(methods []method) *descriptorpb.FileDescriptorProto {
+	const isMessage, isEnum = descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, descriptorpb.FieldDescriptorProto_TYPE_ENUM
 	service := &descriptorpb.ServiceDescriptorProto{Name: new("Service")}
 	for _, m := range methods {
-		input, output := ".declared.Keyed", ".declared.Keyless"
+		input := ".declared.Keyed"
 		if m.keyless {
 			input = ".declared.Keyless"
 		}
 		service.Method = append(service.Method, &descriptorpb.MethodDescriptorProto{
-			Name: new(m.name), InputType: new(input), OutputType: new(output), Options: m.options,
+			Name: new(m.name), InputType: new(input), OutputType: new(".declared.Keyless"), Options: m.options,
 			ClientStreaming: new(m.streamsIn), ServerStreaming: new(m.streamsOut),
 		})
 	}
-	return &descriptorpb.FileDescriptorProto{
+	file := &descriptorpb.FileDescriptorProto{
 		Name: new("declared.proto"), Package: new("declared"), Syntax: new("proto3"),
-		Dependency: []string{annotations.File_cloudstate_entity_key_proto.Path()},
 		MessageType: []*descriptorpb.DescriptorProto{
-			{Name: new("Keyed"), Field: []*descriptorpb.FieldDescriptorProto{field("id", 1, key), field("text", 2, nil)}},
-			{Name: new("Keyless"), Field: []*descriptorpb.FieldDescriptorProto{field("text", 1, nil)}},
+			{
+				Name: new("Keyed"),
+				Field: []*descriptorpb.FieldDescriptorProto{
+					field("id", 1, isKey), field("list", 2, isRepeated), field("inner", 3, is(isMessage, ".declared.Keyless")),
+					field("choice", 4, is(isEnum, ".declared.Choice")), field("map", 5, is(isMessage, ".declared.Keyed.MapEntry"), isRepeated),
+				},
+				NestedType: []*descriptorpb.DescriptorProto{{
+					Name: new("MapEntry"), Options: &descriptorpb.MessageOptions{MapEntry: new(true)},
+					Field: []*descriptorpb.FieldDescriptorProto{field("key", 1), field("value", 2)},
+				}},
+			},
+			{Name: new("Keyless"), Field: []*descriptorpb.FieldDescriptorProto{field("text", 1)}},
 		},
+		EnumType: []*descriptorpb.EnumDescriptorProto{{
+			Name: new("Choice"), Value: []*descriptorpb.EnumValueDescriptorProto{{Name: new("NONE"), Number: new(int32(0))}},
+		}},
 		Service: []*descriptorpb.ServiceDescriptorProto{service},
 	}
+	for _, dependency := range imported {
+		file.Dependency = append(file.Dependency, dependency.Path())
+	}
+	return file
 }
 
 // refusedMethods returns a check for each kind of service and of method that it does not

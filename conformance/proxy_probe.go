@@ -1,7 +1,6 @@
 package conformance
 
 import (
-	"fmt"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -39,19 +38,23 @@ func passivateAfter(timeout int64) *protocol.EntityPassivationStrategy {
 
 // withProbes adds the services of the suite to what the models say of themselves.
 func withProbes(spec *protocol.EntitySpec) (*protocol.EntitySpec, error) {
-	set := &descriptorpb.FileDescriptorSet{}
-	if err := proto.Unmarshal(spec.GetProto(), set); err != nil { //nolint:forbidigo // descriptors have no type URL
-		return nil, fmt.Errorf("the descriptors of the models: %w", err)
+	spec, err := withFile(probepb.File_cloudstate_conformance_probe_proto)(spec)
+	if err != nil {
+		return nil, err
 	}
-	known := map[string]bool{}
-	for _, file := range set.GetFile() {
-		known[file.GetName()] = true
-	}
-	addFile(set, known, probepb.File_cloudstate_conformance_probe_proto)
-	changed := proto.CloneOf(spec)
-	changed.Entities = append(changed.Entities, probes...)
-	changed.Proto = encode(set)
-	return changed, nil
+	spec.Entities = append(spec.Entities, probes...)
+	return spec, nil
+}
+
+// withFile adds a file, and all that it imports, to the descriptors.
+func withFile(file protoreflect.FileDescriptor) respec {
+	return files(func(set *descriptorpb.FileDescriptorSet) {
+		known := map[string]bool{}
+		for _, f := range set.GetFile() {
+			known[f.GetName()] = true
+		}
+		addFile(set, known, file)
+	})
 }
 
 // scriptProbes lets checks answer the calls of the services of the suite.

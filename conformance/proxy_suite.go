@@ -4,7 +4,7 @@ package conformance
 var proxySuite = newSuite(ofProxy, proxyNotApplicable,
 	proxyDiscoveryChecks, proxyStreamChecks, proxyCrashChecks, proxyEventSourcedChecks, proxyValueChecks,
 	proxyActionChecks, proxyRoutingChecks, proxyCRDTChecks, proxyCRDTTypeChecks, proxyClusterChecks,
-	proxyFrontendChecks,
+	proxyFrontendChecks, proxyHTTPChecks, proxyEventingChecks, proxyAnnotationChecks,
 )
 
 // proxyNotApplicable says what cannot be seen from outside.

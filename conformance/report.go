@@ -41,6 +41,8 @@ const (
 	// NotApplicable means that it cannot be seen from outside whether the assertion holds, or
 	// that the target does not have what the check needs.
 	NotApplicable
+	// NotRun means that the check was left out, by the flag -run of go test.
+	NotRun
 )
 
 // String returns the outcome in words.
@@ -50,6 +52,8 @@ func (o Outcome) String() string {
 		return "failed"
 	case NotApplicable:
 		return "not applicable"
+	case NotRun:
+		return "not run"
 	default:
 		return "passed"
 	}
@@ -89,7 +93,7 @@ func (r *Report) String() string {
 	for _, a := range r.Assertions {
 		line(a.Count(Passed), a.Count(Failed), a.Count(NotApplicable), a.ID+" "+a.Sentence)
 		for _, c := range a.Checks {
-			if c.Outcome == Passed {
+			if c.Outcome == Passed || c.Outcome == NotRun {
 				continue
 			}
 			about := c.Outcome.String()

@@ -100,7 +100,7 @@ func (s *suite[T]) test(t *testing.T, target T) *Report {
 						t.Errorf("%s: %s\n%s", a.ID, a.Sentence, c.Detail)
 					case NotApplicable:
 						t.Skip(c.Detail)
-					case Passed:
+					case Passed, NotRun:
 					}
 				})
 			}
@@ -149,7 +149,7 @@ func (s *suite[T]) newReport() *Report {
 		}
 		row := Assertion{ID: a.id, Sentence: a.sentence}
 		for _, scenario := range slices.Sorted(maps.Keys(s.checks[a.id])) {
-			row.Checks = append(row.Checks, Check{Scenario: scenario})
+			row.Checks = append(row.Checks, Check{Scenario: scenario, Outcome: NotRun})
 		}
 		if reason, ok := s.notApplicable[a.id]; ok {
 			row.Checks = append(row.Checks, Check{Outcome: NotApplicable, Detail: reason})

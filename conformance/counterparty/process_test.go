@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -88,15 +89,19 @@ func (f *foreign) kill() {
 // discover asks for what the user function serves.
 func (f *foreign) discover(t *testing.T) *protocol.EntitySpec {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
-	defer cancel()
-	f.conn.ResetConnectBackoff()
-	spec, err := protocol.NewEntityDiscoveryClient(f.conn).Discover(ctx, &protocol.ProxyInfo{
-		ProtocolMajorVersion: 0,
-		ProtocolMinorVersion: 2,
-		ProxyName:            "counterparty",
-	}, grpc.WaitForReady(true))
-	require.NoError(t, err, "discover")
+	var spec *protocol.EntitySpec
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // the connection may still be that to a process that was killed
+		ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+		defer cancel()
+		f.conn.ResetConnectBackoff()
+		var err error
+		spec, err = protocol.NewEntityDiscoveryClient(f.conn).Discover(ctx, &protocol.ProxyInfo{
+			ProtocolMajorVersion: 0,
+			ProtocolMinorVersion: 2,
+			ProxyName:            "counterparty",
+		}, grpc.WaitForReady(true))
+		assert.NoError(c, err, "discover")
+	}, startTimeout, tick)
 	return spec
 }
 

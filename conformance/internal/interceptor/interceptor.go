@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -27,6 +28,7 @@ type Interceptor struct {
 
 	models      grpc.ClientConnInterface
 	discoveries feed[*protocol.ProxyInfo]
+	stopping    atomic.Bool
 
 	mu      sync.Mutex
 	events  uint64
@@ -43,10 +45,17 @@ type script struct{ match func(*Stream) bool }
 // New returns an interceptor that relays to the models.
 func New(models grpc.ClientConnInterface) *Interceptor { return &Interceptor{models: models} }
 
-// Serve serves the proxy until the context ends.
+// Serve serves the proxy until the context ends. It breaks streams then that are still open,
+// which are recorded as if they went on.
 func (i *Interceptor) Serve(ctx context.Context, lis net.Listener) error {
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	defer context.AfterFunc(ctx, func() {
+		i.stopping.Store(true)
+		stop()
+	})()
 	server := &relay.Server{Handle: i.handle}
-	return server.Serve(ctx, lis)
+	return server.Serve(serving, lis)
 }
 
 // Discovery waits for the next call of discover, and returns what the proxy says of itself.

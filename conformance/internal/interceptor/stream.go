@@ -188,6 +188,8 @@ func (s *Stream) run(ctx context.Context) error {
 	switch {
 	case errors.As(err, &byTest):
 		err = byTest.err
+	case s.interceptor.stopping.Load():
+		return err
 	case s.call.Context().Err() != nil:
 		s.record(Proxy, nil, ErrCancelled)
 		return status.FromContextError(s.call.Context().Err()).Err()

@@ -1,10 +1,11 @@
-package conformance_test
+package conformance
 
 import (
 	"context"
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"testing"
 	"time"
 
@@ -12,26 +13,25 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/test/bufconn"
 
-	"github.com/cloudstate-go/cloudstate/conformance"
 	"github.com/cloudstate-go/cloudstate/proxy"
 	"github.com/cloudstate-go/cloudstate/proxy/cluster"
 )
 
 func TestProxy_OfThisLibraryOverMemory(t *testing.T) {
 	t.Parallel()
-	conformance.TestProxy(t, ourProxy(inMemory))
+	TestProxy(t, ourProxy(inMemory))
 }
 
 func TestProxy_OfThisLibraryOverTCP(t *testing.T) {
 	t.Parallel()
-	conformance.TestProxy(t, ourProxy(overTCP))
+	TestProxy(t, ourProxy(overTCP))
 }
 
 // A transport connects a proxy with its user function and its clients.
 type transport struct {
 	listen func(ctx context.Context) (net.Listener, func(context.Context) (net.Conn, error), error)
 	// userFunction returns a user function that is served.
-	userFunction func(ctx context.Context, server conformance.Server) (proxy.UserFunction, func() error, error)
+	userFunction func(ctx context.Context, server Server) (proxy.UserFunction, func() error, error)
 }
 
 var inMemory = transport{
@@ -39,14 +39,14 @@ var inMemory = transport{
 		lis := bufconn.Listen(1 << 20)
 		return lis, lis.DialContext, nil
 	},
-	userFunction: func(_ context.Context, server conformance.Server) (proxy.UserFunction, func() error, error) {
+	userFunction: func(_ context.Context, server Server) (proxy.UserFunction, func() error, error) {
 		return proxy.Embed(server), func() error { return nil }, nil
 	},
 }
 
 var overTCP = transport{
 	listen: listenTCP,
-	userFunction: func(ctx context.Context, server conformance.Server) (proxy.UserFunction, func() error, error) {
+	userFunction: func(ctx context.Context, server Server) (proxy.UserFunction, func() error, error) {
 		lis, _, err := listenTCP(ctx)
 		if err != nil {
 			return nil, nil, err
@@ -78,17 +78,17 @@ func listenTCP(ctx context.Context) (net.Listener, func(context.Context) (net.Co
 const patience = 20 * time.Second
 
 // ourProxy returns the proxy of this library as a target.
-func ourProxy(over transport) conformance.Proxy {
-	return conformance.Proxy{
+func ourProxy(over transport) Proxy {
+	return Proxy{
 		Timeout: patience,
-		Start: func(ctx context.Context, settings conformance.ProxySettings) (*conformance.RunningProxy, error) {
-			return startOurs(ctx, over, settings, nil)
+		Start: func(ctx context.Context, settings ProxySettings) (*RunningProxy, error) {
+			return startOurs(ctx, over, settings, func(*proxy.Proxy) {})
 		},
-		StartCluster: func(ctx context.Context, userFunctions []conformance.Server) ([]*conformance.RunningProxy, error) {
+		StartCluster: func(ctx context.Context, userFunctions []Server) ([]*RunningProxy, error) {
 			network := &cluster.Memory{}
-			nodes := make([]*conformance.RunningProxy, 0, len(userFunctions))
+			nodes := make([]*RunningProxy, 0, len(userFunctions))
 			for _, userFunction := range userFunctions {
-				node, err := startOurs(ctx, over, conformance.ProxySettings{UserFunction: userFunction}, network)
+				node, err := startOurs(ctx, over, ProxySettings{UserFunction: userFunction}, func(p *proxy.Proxy) { p.Cluster = network })
 				if err != nil {
 					return nil, err
 				}
@@ -99,7 +99,7 @@ func ourProxy(over transport) conformance.Proxy {
 	}
 }
 
-func startOurs(ctx context.Context, over transport, settings conformance.ProxySettings, network cluster.Transport) (*conformance.RunningProxy, error) {
+func startOurs(ctx context.Context, over transport, settings ProxySettings, configure func(*proxy.Proxy)) (*RunningProxy, error) {
 	userFunction, stopUserFunction, err := over.userFunction(ctx, settings.UserFunction)
 	if err != nil {
 		return nil, err
@@ -111,8 +111,10 @@ func startOurs(ctx context.Context, over transport, settings conformance.ProxySe
 	stored := newDisturbedStore()
 	p := &proxy.Proxy{
 		UserFunction: userFunction, SkipVersionCheck: settings.SkipVersionCheck,
-		Cluster: network, Journal: stored, Values: stored, Logger: slog.New(slog.DiscardHandler),
+		Eventing: proxy.Eventing{MinBackoff: time.Millisecond},
+		Journal:  stored, Values: stored, Logger: slog.New(slog.DiscardHandler),
 	}
+	configure(p)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	ended := make(chan struct{})
 	var result error
@@ -127,9 +129,14 @@ func startOurs(ctx context.Context, over transport, settings conformance.ProxySe
 		<-ended
 		return nil, errors.Join(err, result, stopUserFunction())
 	}
-	return &conformance.RunningProxy{
-		Conn:  conn,
-		Store: stored,
+	web := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}
+	return &RunningProxy{
+		Conn: conn,
+		HTTP: func(request *http.Request) (*http.Response, error) {
+			request.URL.Scheme, request.URL.Host = "http", "proxy"
+			return web.RoundTrip(request)
+		},
+		EventLogs: true, Topics: true, Store: stored,
 		Ready: func(ctx context.Context) error {
 			select {
 			case <-p.Ready():
@@ -141,6 +148,7 @@ func startOurs(ctx context.Context, over transport, settings conformance.ProxySe
 			}
 		},
 		Stop: func() error {
+			web.CloseIdleConnections()
 			cancel()
 			<-ended
 			select {

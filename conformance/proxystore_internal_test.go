@@ -1,4 +1,4 @@
-package conformance_test
+package conformance
 
 import (
 	"context"
@@ -27,12 +27,12 @@ func (d *disturbedStore) next(persistenceID, entityID string, do func(context.Co
 	d.pending[store.Key{Type: persistenceID, ID: entityID}] = do
 }
 
-// FailNext implements conformance.Store.
+// FailNext implements Store.
 func (d *disturbedStore) FailNext(persistenceID, entityID string) {
 	d.next(persistenceID, entityID, func(context.Context) error { return errors.New("the suite wants this write to fail") })
 }
 
-// HoldNext implements conformance.Store.
+// HoldNext implements Store.
 func (d *disturbedStore) HoldNext(persistenceID, entityID string) (<-chan struct{}, func()) {
 	waits, released := make(chan struct{}), make(chan struct{})
 	d.next(persistenceID, entityID, func(ctx context.Context) error {
