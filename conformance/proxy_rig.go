@@ -136,11 +136,11 @@ func (r *rig) ready(ctx context.Context) error {
 		return r.proxy.Ready(ctx)
 	}
 	for {
-		_, err := r.services(ctx)
+		list, err := r.services(ctx)
 		switch {
-		case err == nil:
+		case err == nil && len(list.GetService()) > 1: // reflection itself is there before discovery
 			return nil
-		case status.Code(err) != codes.Unavailable:
+		case err != nil && status.Code(err) != codes.Unavailable:
 			return err
 		}
 		again := time.NewTimer(100 * time.Millisecond)

@@ -1,10 +1,12 @@
-// Command conformance checks a user function in any language against the Cloudstate
+// Command conformance checks user functions and proxies in any language against the Cloudstate
 // protocol, and prints a report:
 //
 //	conformance userfunction -addr 127.0.0.1:8080
+//	conformance proxy -addr 127.0.0.1:9000 -listen 127.0.0.1:8090
 //
-// The user function has to serve the models of the official conformance kit. The command
-// fails with status 1 if an assertion does not hold.
+// The user function has to serve the models of the official conformance kit; the proxy has to
+// look for its user function at -listen. The command fails with status 1 if an assertion does
+// not hold.
 package main
 
 import (
@@ -36,6 +38,7 @@ func main() {
 
 // halves are what can be checked. Each takes flags, which are defined in its set.
 var halves = map[string]func(ctx context.Context, flags *flag.FlagSet, args []string) (*conformance.Report, error){
+	"proxy":        checkProxy,
 	"userfunction": checkUserFunction,
 }
 
