@@ -61,6 +61,7 @@ type Stream struct {
 	first       proto.Message
 	scripted    bool
 	taken       bool // by Accept; belongs to the interceptor
+	left        bool // by the user function; belongs to the interceptor
 	end         context.CancelCauseFunc
 	over        chan struct{}
 
@@ -163,11 +164,16 @@ const (
 	UserFunction
 )
 
-// record notes an event.
+// record notes an event. What the proxy says on a stream that the user function has ended has
+// crossed with the end, and nobody hears it.
 func (s *Stream) record(from Side, message proto.Message, err error) {
 	i := s.interceptor
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if from == Proxy && s.left {
+		return
+	}
+	s.left = from == UserFunction && message == nil
 	i.events++
 	event := Event{At: i.events, Message: message, Err: err}
 	if from == Proxy {
