@@ -36,8 +36,7 @@ func (s *Server) callWeb(out *output, r *http.Request, encoding webEncoding, rep
 	if err != nil {
 		return err
 	}
-	// In base64, and with a header, a message is longer; each is checked on its own.
-	body, err := readEntity(out, r, 2*s.config.MaxMessageSize+64)
+	body, err := readEntity(out, r, webBodyLimit(s.config.MaxMessageSize))
 	if err != nil {
 		return webStatus(err)
 	}

@@ -144,6 +144,20 @@ func TestWeb_BadRequests(t *testing.T) {
 	require.Equal(t, message(strings.Repeat("a", 100))+trailers(ok), n.do(t, "POST", "/webtest.Kinds/Echo", message(strings.Repeat("a", 100)), "Content-Type", web).body)
 }
 
+// Messages that are small when compressed are limited together, and not only each.
+func TestWeb_CompressedMessages(t *testing.T) {
+	t.Parallel()
+	n := start(t, frontend.Config{Handler: echo, MaxMessageSize: 100})
+	n.Publish(kinds(t))
+	largest := strings.Repeat("a", 100)
+	compressed := framed(1, zipped(t, largest))
+	send := func(body string) response {
+		return n.do(t, "POST", "/webtest.Kinds/Both", body, "Content-Type", web, "Grpc-Encoding", "gzip")
+	}
+	require.Equal(t, message(largest)+message(largest)+trailers(ok), send(compressed+compressed).body)
+	require.Equal(t, trailers("grpc-status: 8\r\ngrpc-message: the messages have more than 264 bytes\r\n"), send(strings.Repeat(compressed, 3)).body)
+}
+
 // The client's time ends the call.
 func TestWeb_Timeout(t *testing.T) {
 	t.Parallel()

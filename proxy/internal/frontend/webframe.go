@@ -67,7 +67,12 @@ func (e webEncoding) frame(flags byte, message []byte) []byte {
 	return framed
 }
 
-// messages returns the messages of a body.
+// webBodyLimit is how large a body may be, for messages up to a size: in base64, and with
+// a header, a message is longer.
+func webBodyLimit(maxSize int) int { return 2*maxSize + 64 }
+
+// messages returns the messages of a body. Together they are no larger than a body may be,
+// or a small one could hold any number of compressed messages.
 func (e webEncoding) messages(body []byte, compression string, maxSize int) ([][]byte, error) {
 	if e.text {
 		var err error
@@ -75,7 +80,11 @@ func (e webEncoding) messages(body []byte, compression string, maxSize int) ([][
 			return nil, err
 		}
 	}
-	var messages [][]byte
+	var (
+		messages [][]byte
+		unzip    gzip.Reader
+		left     = webBodyLimit(maxSize)
+	)
 	for len(body) > 0 {
 		if len(body) < frameHeader {
 			return nil, fmt.Errorf("the body ends with %d bytes, want flags and length of a message", len(body))
@@ -89,9 +98,12 @@ func (e webEncoding) messages(body []byte, compression string, maxSize int) ([][
 		if flags&trailersFlag != 0 {
 			continue // a client has nothing to say there
 		}
-		message, err := unpack(flags, message, compression, maxSize)
+		message, err := unpack(&unzip, flags, message, compression, maxSize)
 		if err != nil {
 			return nil, err
+		}
+		if left -= len(message); left < 0 {
+			return nil, refuse(http.StatusRequestEntityTooLarge, "the messages have more than %d bytes", webBodyLimit(maxSize))
 		}
 		messages = append(messages, message)
 	}
@@ -99,14 +111,14 @@ func (e webEncoding) messages(body []byte, compression string, maxSize int) ([][
 }
 
 // unpack decompresses a message, if need be, and checks its size.
-func unpack(flags byte, message []byte, compression string, maxSize int) ([]byte, error) {
+func unpack(unzip *gzip.Reader, flags byte, message []byte, compression string, maxSize int) ([]byte, error) {
 	if flags&compressedFlag != 0 {
 		if !strings.EqualFold(compression, "gzip") {
 			return nil, fmt.Errorf("a message is compressed with %q, want gzip or none", compression)
 		}
-		unzipped, err := gzip.NewReader(bytes.NewReader(message))
+		err := unzip.Reset(bytes.NewReader(message))
 		if err == nil {
-			message, err = io.ReadAll(io.LimitReader(unzipped, int64(maxSize)+1))
+			message, err = io.ReadAll(io.LimitReader(unzip, int64(maxSize)+1))
 		}
 		if err != nil {
 			return nil, fmt.Errorf("decompress a message: %w", err)
