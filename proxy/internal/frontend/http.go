@@ -32,6 +32,7 @@ func newHTTPServer(cfg Config, handler http.HandlerFunc) *http.Server {
 		Protocols:         protocols,
 		ReadHeaderTimeout: min(cfg.ReadTimeout, headerTimeout),
 		ReadTimeout:       cfg.ReadTimeout,
+		WriteTimeout:      discoveryPatience + cfg.WriteTimeout, // until the output has its own
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderSize,
 		// What clients do wrong before there is a request is nobody's fault here.

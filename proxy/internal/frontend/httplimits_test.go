@@ -132,6 +132,50 @@ func TestHTTPLimits_ClientsThatDoNotRead(t *testing.T) {
 	})
 }
 
+// A client that asks again and again, and does not read, loses its connection, also if the
+// responses have no body.
+func TestHTTPLimits_EmptyResponsesThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	for name, request := range map[string]string{
+		"no reply":    "GET /out/x HTTP/1.1\r\nHost: a\r\n\r\n",
+		"a preflight": "OPTIONS /out/x HTTP/1.1\r\nHost: a\r\nOrigin: https://a\r\nAccess-Control-Request-Method: GET\r\n\r\n",
+		"no path":     "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := start(t, frontend.Config{Handler: replies(), Origins: []string{"*"}})
+				n.Publish(kinds(t))
+				conn, err := n.listener.DialContext(t.Context())
+				require.NoError(t, err)
+				defer func() { require.NoError(t, conn.Close()) }()
+				require.NoError(t, conn.SetWriteDeadline(time.Now().Add(time.Minute)))
+				for err == nil {
+					_, err = io.WriteString(conn, strings.Repeat(request, 100))
+				}
+				require.ErrorIs(t, err, io.ErrClosedPipe)
+			})
+		})
+	}
+}
+
+// The time for writing begins with the response, however long the call takes.
+func TestHTTPLimits_LateResponses(t *testing.T) {
+	t.Parallel()
+	for name, handler := range map[string]frontend.Handler{"no reply": replies(), "a reply": replies(thing("x"))} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				n := startKinds(t, func(call frontend.Call) error {
+					<-time.After(time.Hour)
+					return handler(call)
+				})
+				require.Equal(t, http.StatusOK, n.do(t, "GET", "/out/x", "").StatusCode)
+			})
+		})
+	}
+}
+
 // The context of a call ends when its client leaves, also if the body does not matter.
 func TestHTTPLimits_ClientsThatLeave(t *testing.T) {
 	t.Parallel()

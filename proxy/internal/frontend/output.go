@@ -43,11 +43,17 @@ func (o *output) SetHeader(from *protocol.Metadata) error {
 	return nil
 }
 
-// start writes status and headers.
+// start writes status and headers, for which there is time even if nothing follows.
 func (o *output) start(code int, contentType string) {
 	o.started = true
 	o.Header().Set("Content-Type", contentType)
+	_ = o.extend() // what does not work now does not work later
 	o.WriteHeader(code)
+}
+
+// extend gives the client the time to accept what is written next.
+func (o *output) extend() error {
+	return o.control.SetWriteDeadline(time.Now().Add(o.timeout))
 }
 
 // write writes data in pieces, each of which has its time.
@@ -55,7 +61,7 @@ func (o *output) write(data []byte) error {
 	for len(data) > 0 {
 		piece := data[:min(len(data), pieceSize)]
 		data = data[len(piece):]
-		if err := o.control.SetWriteDeadline(time.Now().Add(o.timeout)); err != nil {
+		if err := o.extend(); err != nil {
 			return o.lost(err)
 		}
 		if _, err := o.Write(piece); err != nil { //nolint:gosec // the content type says that it is no page
