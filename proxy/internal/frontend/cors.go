@@ -8,12 +8,14 @@ import (
 // allowOrigin tells a browser that pages of another origin may call, if that is configured.
 // It answers the question that a browser asks before such a call, and then returns true.
 func (s *Server) allowOrigin(out *output, r *http.Request) bool {
-	origin := r.Header.Get("Origin")
-	if len(s.config.Origins) == 0 || origin == "" {
+	if len(s.config.Origins) == 0 {
 		return false
 	}
-	header := out.Header()
-	header.Add("Vary", "Origin")
+	header, origin := out.Header(), r.Header.Get("Origin")
+	header.Add("Vary", "Origin") // also without one, for caches
+	if origin == "" {
+		return false
+	}
 	if !slices.Contains(s.config.Origins, origin) && !slices.Contains(s.config.Origins, "*") {
 		return false
 	}

@@ -34,6 +34,12 @@ func TestCORS(t *testing.T) {
 			call := n.do(t, "POST", "/webtest.Kinds/In", `{"name":"a"}`, "Origin", tt.origin, "Content-Type", "application/json")
 			call.require(t, http.StatusOK, "application/json", `{"name":"a"}`) // it is for the browser to refuse
 
+			// Or a cache could give the response to a page that may not have it, or withhold it.
+			if len(tt.origins) > 0 {
+				require.Equal(t, []string{"Origin"}, call.Header.Values("Vary"))
+			} else {
+				require.Empty(t, call.Header.Values("Vary"))
+			}
 			if !tt.allowed {
 				require.Equal(t, http.StatusMethodNotAllowed, preflight.StatusCode)
 				require.Empty(t, preflight.Header.Get("Access-Control-Allow-Origin"))
@@ -46,7 +52,6 @@ func TestCORS(t *testing.T) {
 			require.Equal(t, "content-type,x-grpc-web", preflight.Header.Get("Access-Control-Allow-Headers"))
 			require.Equal(t, tt.origin, call.Header.Get("Access-Control-Allow-Origin"))
 			require.Equal(t, "*", call.Header.Get("Access-Control-Expose-Headers"))
-			require.Equal(t, "Origin", call.Header.Get("Vary"))
 		})
 	}
 }
