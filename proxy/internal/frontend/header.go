@@ -13,7 +13,7 @@ import (
 // not the call (protocol sections 6.2 and 6.4).
 var hopByHop = map[string]bool{
 	"connection": true, "content-encoding": true, "content-length": true, "content-type": true, "host": true, "keep-alive": true,
-	"proxy-connection": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
+	"proxy-authenticate": true, "proxy-authorization": true, "proxy-connection": true, "te": true, "trailer": true, "transfer-encoding": true, "upgrade": true,
 }
 
 // reserved says whether a header, in lower case, is not for components, and not for them

@@ -17,3 +17,17 @@ func TestRequestMetadata_IsAlwaysText(t *testing.T) {
 	require.Equal(t, "J\uFFFDrg", entries[0].GetStringValue())
 	require.Nil(t, requestMetadata(nil, same))
 }
+
+// Sections 6.2 and 6.4: what a proxy and its client say to each other is not for a
+// component, neither to read nor to write.
+func TestReserved_HopByHop(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+	} {
+		require.True(t, reserved(name), name)
+	}
+	for _, name := range []string{"authorization", "www-authenticate", "x-proxy", "vary"} {
+		require.False(t, reserved(name), name)
+	}
+}
