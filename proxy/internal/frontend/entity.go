@@ -24,8 +24,8 @@ func refuse(code int, format string, args ...any) error {
 
 // readEntity reads the body of a request, up to a size that holds before and after it is
 // decompressed.
-func readEntity(w http.ResponseWriter, r *http.Request, maxSize int) ([]byte, error) {
-	body := io.Reader(http.MaxBytesReader(w, r.Body, int64(maxSize)))
+func readEntity(w http.ResponseWriter, r *http.Request, maxSize int64) ([]byte, error) {
+	body := io.Reader(http.MaxBytesReader(w, r.Body, maxSize))
 	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
 	case "", "identity":
 	case "gzip":
@@ -37,9 +37,9 @@ func readEntity(w http.ResponseWriter, r *http.Request, maxSize int) ([]byte, er
 	default:
 		return nil, refuse(http.StatusUnsupportedMediaType, "the content encoding is %q, want gzip or none", encoding)
 	}
-	data, err := io.ReadAll(io.LimitReader(body, int64(maxSize)+1))
-	if err == nil && len(data) > maxSize {
-		err = &http.MaxBytesError{Limit: int64(maxSize)}
+	data, err := io.ReadAll(io.LimitReader(body, maxSize+1))
+	if err == nil && int64(len(data)) > maxSize {
+		err = &http.MaxBytesError{Limit: maxSize}
 	}
 	if err != nil {
 		return nil, unreadable(err, maxSize)
@@ -48,7 +48,7 @@ func readEntity(w http.ResponseWriter, r *http.Request, maxSize int) ([]byte, er
 }
 
 // unreadable says why a body cannot be read.
-func unreadable(err error, maxSize int) error {
+func unreadable(err error, maxSize int64) error {
 	_, tooLarge := errors.AsType[*http.MaxBytesError](err)
 	timeout, timed := errors.AsType[net.Error](err)
 	switch {

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"strings"
@@ -60,6 +61,16 @@ func TestHTTPLimits_Body(t *testing.T) {
 	}
 	// Also where the body does not matter.
 	require.Equal(t, http.StatusRequestEntityTooLarge, n.do(t, "POST", "/whatever/x", ofSize(101)).StatusCode)
+}
+
+// Who wants no limit says so by the largest number there is.
+func TestHTTPLimits_None(t *testing.T) {
+	t.Parallel()
+	n := start(t, frontend.Config{Handler: echo, MaxMessageSize: math.MaxInt})
+	n.Publish(kinds(t))
+	n.post(t, "/webtest.Kinds/In", `{"name":"a"}`).require(t, http.StatusOK, "application/json", `{"name":"a"}`)
+	r := n.do(t, "POST", "/webtest.Kinds/Echo", framed(1, zipped(t, strings.Repeat("a", 1000))), "Content-Type", web, "Grpc-Encoding", "gzip")
+	require.Equal(t, message(strings.Repeat("a", 1000))+trailers(ok), r.body)
 }
 
 // converse opens a connection, sends a text, and returns what comes back until the server

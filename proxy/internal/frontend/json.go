@@ -79,7 +79,7 @@ func (s *Server) serveJSON(out *output, r *http.Request, transcoder *transcode.T
 // readMessage returns the only message of a request.
 func (s *Server) readMessage(out *output, r *http.Request, transcoder *transcode.Transcoder, to *route, values []string) ([]byte, error) {
 	// Even if it does not matter: a connection is not watched before the body has been read.
-	body, err := readEntity(out, r, s.config.MaxMessageSize)
+	body, err := readEntity(out, r, int64(s.config.MaxMessageSize))
 	if err != nil {
 		return nil, err
 	}

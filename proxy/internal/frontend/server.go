@@ -14,6 +14,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -35,6 +36,9 @@ const (
 	defaultWriteTimeout   = 30 * time.Second
 )
 
+// largestMessage is that of protobuf.
+const largestMessage = math.MaxInt32
+
 // Config is what a Server is made of.
 type Config struct {
 	// Handler gets each call of a published method. Required.
@@ -45,7 +49,8 @@ type Config struct {
 	// that is noticed. It must return soon. Nil means nobody listens.
 	OnFault func(method *spec.Method, err error)
 	// MaxMessageSize is the largest message that is accepted from a client, in bytes; over
-	// HTTP, the largest body, compressed or not. Zero means 4 MiB, as in gRPC.
+	// HTTP, the largest body, compressed or not. Zero means 4 MiB, as in gRPC; more than 2
+	// GiB means 2 GiB, which is what protobuf allows.
 	MaxMessageSize int
 	// ReadTimeout is how long a client may take to send a request over HTTP. Zero means a
 	// minute.
@@ -79,7 +84,7 @@ func New(cfg Config) *Server {
 	if cfg.OnFault == nil {
 		cfg.OnFault = func(*spec.Method, error) {}
 	}
-	cfg.MaxMessageSize = cmp.Or(cfg.MaxMessageSize, defaultMaxMessageSize)
+	cfg.MaxMessageSize = min(cmp.Or(cfg.MaxMessageSize, defaultMaxMessageSize), largestMessage)
 	cfg.ReadTimeout = cmp.Or(cfg.ReadTimeout, defaultReadTimeout)
 	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, defaultWriteTimeout)
 	s := &Server{config: cfg, requests: make(map[*context.CancelFunc]struct{})}

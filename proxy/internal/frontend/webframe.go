@@ -69,7 +69,7 @@ func (e webEncoding) frame(flags byte, message []byte) []byte {
 
 // webBodyLimit is how large a body may be, for messages up to a size: in base64, and with
 // a header, a message is longer.
-func webBodyLimit(maxSize int) int { return 2*maxSize + 64 }
+func webBodyLimit(maxSize int) int64 { return 2*int64(maxSize) + 64 }
 
 // messages returns the messages of a body. Together they are no larger than a body may be,
 // or a small one could hold any number of compressed messages.
@@ -102,7 +102,7 @@ func (e webEncoding) messages(body []byte, compression string, maxSize int) ([][
 		if err != nil {
 			return nil, err
 		}
-		if left -= len(message); left < 0 {
+		if left -= int64(len(message)); left < 0 {
 			return nil, refuse(http.StatusRequestEntityTooLarge, "the messages have more than %d bytes", webBodyLimit(maxSize))
 		}
 		messages = append(messages, message)
