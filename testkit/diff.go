@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"reflect"
@@ -11,6 +12,7 @@ import (
 	"unsafe"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // noState is the tag of a field that is no state:
@@ -36,13 +38,21 @@ type difference struct {
 // not from empty slices and maps.
 func diff(left, right any) *difference {
 	d := differ{seen: map[visit]bool{}}
-	return d.values("", reflect.ValueOf(left), reflect.ValueOf(right))
+	return d.values(reflect.ValueOf(left), reflect.ValueOf(right))
 }
 
 type differ struct {
+	at     []segment // where it is, from the values themselves on
 	seen   map[visit]bool
 	goOn   bool   // from a field that differs to the next one
 	shared []part // maps that both values have
+}
+
+// A segment leads from a value to a part of it: a field, the key of a map, or an index.
+type segment struct {
+	field string
+	key   reflect.Value
+	index int
 }
 
 // A part is a part of a value.
@@ -54,47 +64,71 @@ type part struct {
 // sharedMaps returns the maps that two values have in common. What they contain may change.
 func sharedMaps(left, right any) []part {
 	d := differ{seen: map[visit]bool{}, goOn: true}
-	d.values("", reflect.ValueOf(left), reflect.ValueOf(right))
+	d.values(reflect.ValueOf(left), reflect.ValueOf(right))
 	return d.shared
 }
 
-// visit is a pair of pointers that is, or was, compared.
+// visit is a pair of pointers that is compared, or has been without finding a difference.
 type visit struct {
 	left, right unsafe.Pointer
 	typ         reflect.Type
 }
 
-func (d *differ) values(path string, left, right reflect.Value) *difference {
+// path returns the steps so far as text. There are many, and it is seldom asked for.
+func (d *differ) path() string {
+	path := ""
+	for _, s := range d.at {
+		switch {
+		case s.field != "":
+			path = join(path, s.field)
+		case s.key.IsValid():
+			path = fmt.Sprintf("%s[%s]", path, shorten(text(s.key)))
+		default:
+			path = fmt.Sprintf("%s[%d]", path, s.index)
+		}
+	}
+	return path
+}
+
+// part compares parts of two values.
+func (d *differ) part(s segment, left, right reflect.Value) *difference {
+	d.at = append(d.at, s)
+	found := d.values(left, right)
+	d.at = d.at[:len(d.at)-1]
+	return found
+}
+
+func (d *differ) values(left, right reflect.Value) *difference {
 	if !left.IsValid() || !right.IsValid() {
 		if left.IsValid() == right.IsValid() {
 			return nil
 		}
-		return differs(path, left, right)
+		return d.differs(left, right)
 	}
 	if left.Type() != right.Type() {
-		return &difference{path, left.Type().String(), right.Type().String()}
+		return newDifference(d.path(), left.Type().String(), right.Type().String())
 	}
 	switch left.Kind() {
 	case reflect.Interface:
-		return d.values(path, left.Elem(), right.Elem())
+		return d.values(left.Elem(), right.Elem())
 	case reflect.Pointer:
-		return d.pointers(path, left, right)
+		return d.pointers(left, right)
 	case reflect.Struct:
-		return d.structs(path, addressable(left), addressable(right))
+		return d.structs(addressable(left), addressable(right))
 	case reflect.Map:
-		return d.maps(path, left, right)
+		return d.maps(left, right)
 	case reflect.Slice:
 		if left.UnsafePointer() == right.UnsafePointer() && left.Len() == right.Len() {
 			return nil
 		}
-		return d.lists(path, left, right)
+		return d.lists(left, right)
 	case reflect.Array:
-		return d.lists(path, left, right)
+		return d.lists(left, right)
 	default:
 		if sameScalar(left, right) {
 			return nil
 		}
-		return differs(path, left, right)
+		return d.differs(left, right)
 	}
 }
 
@@ -110,40 +144,68 @@ func sameScalar(left, right reflect.Value) bool {
 	}
 }
 
-func (d *differ) pointers(path string, left, right reflect.Value) *difference {
+func (d *differ) pointers(left, right reflect.Value) *difference {
 	if left.UnsafePointer() == right.UnsafePointer() {
 		return nil
 	}
 	if left.IsNil() || right.IsNil() {
-		return differs(path, left, right)
+		return d.differs(left, right)
 	}
-	if l, ok := reflect.TypeAssert[proto.Message](left); ok {
-		r, _ := reflect.TypeAssert[proto.Message](right)
-		return diffMessages(path, l.ProtoReflect(), r.ProtoReflect())
+	if l := messageOf(left); l != nil {
+		return d.messages(l, messageOf(right))
 	}
 	v := visit{left.UnsafePointer(), right.UnsafePointer(), left.Type()}
 	if d.seen[v] {
 		return nil
 	}
 	d.seen[v] = true
-	return d.values(path, left.Elem(), right.Elem())
+	found := d.values(left.Elem(), right.Elem())
+	if found != nil {
+		delete(d.seen, v)
+	}
+	return found
 }
 
-func (d *differ) structs(path string, left, right reflect.Value) *difference {
+// messageOf returns the message that a pointer points to, or nil. A struct that embeds one has
+// its methods, but is none.
+func messageOf(pointer reflect.Value) protoreflect.Message {
+	m, ok := reflect.TypeAssert[proto.Message](pointer)
+	if !ok {
+		return nil
+	}
+	message := reflect.TypeFor[proto.Message]()
+	if typ := pointer.Type().Elem(); typ.Kind() == reflect.Struct {
+		for f := range typ.Fields() {
+			if f.Anonymous && (f.Type.Implements(message) || reflect.PointerTo(f.Type).Implements(message)) {
+				return nil
+			}
+		}
+	}
+	return m.ProtoReflect()
+}
+
+func (d *differ) messages(left, right protoreflect.Message) *difference {
+	if proto.Equal(left.Interface(), right.Interface()) {
+		return nil
+	}
+	return diffMessages(d.path(), left, right)
+}
+
+func (d *differ) structs(left, right reflect.Value) *difference {
 	typ := left.Type()
 	switch l := left.Addr().Interface().(type) {
 	case *time.Time:
 		if r, ok := reflect.TypeAssert[*time.Time](right.Addr()); ok && l.Equal(*r) {
 			return nil
 		}
-		return differs(path, left, right)
+		return d.differs(left, right)
 	case *sync.Map:
 		if r, ok := reflect.TypeAssert[*sync.Map](right.Addr()); ok {
-			return d.values(path, reflect.ValueOf(plainMap(l)), reflect.ValueOf(plainMap(r)))
+			return d.values(reflect.ValueOf(plainMap(l)), reflect.ValueOf(plainMap(r)))
 		}
-	case proto.Message:
-		r, _ := reflect.TypeAssert[proto.Message](right.Addr())
-		return diffMessages(path, l.ProtoReflect(), r.ProtoReflect())
+	}
+	if l := messageOf(left.Addr()); l != nil {
+		return d.messages(l, messageOf(right.Addr()))
 	}
 	if isBase(typ) {
 		return nil
@@ -153,7 +215,7 @@ func (d *differ) structs(path string, left, right reflect.Value) *difference {
 		if f.Tag.Get(stateTag) == noState || f.Name == "_" {
 			continue
 		}
-		if found := d.values(join(path, f.Name), field(left, i), field(right, i)); found != nil && !d.goOn {
+		if found := d.part(segment{field: f.Name}, field(left, i), field(right, i)); found != nil && !d.goOn {
 			return found
 		}
 	}
@@ -178,10 +240,10 @@ func isBase(typ reflect.Type) bool {
 	return ours && name == "Base" && slices.Contains([]string{"eventsourced", "valueentity", "crdt"}, kind)
 }
 
-func (d *differ) maps(path string, left, right reflect.Value) *difference {
+func (d *differ) maps(left, right reflect.Value) *difference {
 	if left.UnsafePointer() == right.UnsafePointer() {
 		if !left.IsNil() {
-			d.shared = append(d.shared, part{path, left})
+			d.shared = append(d.shared, part{d.path(), left})
 		}
 		return nil
 	}
@@ -191,28 +253,38 @@ func (d *differ) maps(path string, left, right reflect.Value) *difference {
 			keys = append(keys, key)
 		}
 	}
+	compare := func(key reflect.Value) *difference {
+		return d.part(segment{key: key}, left.MapIndex(key), right.MapIndex(key))
+	}
+	same := func(key reflect.Value) bool { return compare(key) == nil }
+	if keys = slices.DeleteFunc(keys, same); len(keys) == 0 {
+		return nil
+	}
 	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(text(a), text(b)) })
-	for _, key := range keys {
-		if found := d.values(fmt.Sprintf("%s[%s]", path, text(key)), left.MapIndex(key), right.MapIndex(key)); found != nil {
+	return compare(keys[0])
+}
+
+func (d *differ) lists(left, right reflect.Value) *difference {
+	if left.Type().Elem().Kind() == reflect.Uint8 { // bytes are one value
+		if bytes.Equal(bytesOf(left), bytesOf(right)) {
+			return nil
+		}
+		return d.differs(left, right)
+	}
+	for i := range max(left.Len(), right.Len()) {
+		if found := d.part(segment{index: i}, at(left, i), at(right, i)); found != nil {
 			return found
 		}
 	}
 	return nil
 }
 
-func (d *differ) lists(path string, left, right reflect.Value) *difference {
-	if left.Type().Elem().Kind() == reflect.Uint8 { // bytes are one value
-		if text(left) == text(right) {
-			return nil
-		}
-		return differs(path, left, right)
+// bytesOf returns the bytes of a slice or an array.
+func bytesOf(list reflect.Value) []byte {
+	if list.Kind() == reflect.Array {
+		list = addressable(list)
 	}
-	for i := range max(left.Len(), right.Len()) {
-		if found := d.values(fmt.Sprintf("%s[%d]", path, i), at(left, i), at(right, i)); found != nil {
-			return found
-		}
-	}
-	return nil
+	return list.Bytes()
 }
 
 // at returns an element, or the zero Value if there is none.
@@ -223,7 +295,7 @@ func at(list reflect.Value, i int) reflect.Value {
 	return reflect.Value{}
 }
 
-// addressable returns a struct, or a copy of it, that has an address.
+// addressable returns a value, or a copy of it, that has an address.
 func addressable(v reflect.Value) reflect.Value {
 	if v.CanAddr() {
 		return v
@@ -249,12 +321,28 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-func differs(path string, left, right reflect.Value) *difference {
-	return &difference{path, text(left), text(right)}
+func (d *differ) differs(left, right reflect.Value) *difference {
+	return newDifference(d.path(), text(left), text(right))
 }
 
-// maxText is how much is shown of a value, in bytes.
-const maxText = 200
+const (
+	// maxText is how much is shown of a value, in bytes.
+	maxText = 200
+	// maxBefore is how much is shown of what two long texts have in common, in bytes.
+	maxBefore = 40
+)
+
+// newDifference returns a difference, with as much of both texts as shows it.
+func newDifference(path, left, right string) *difference {
+	if left != right && shorten(left) == shorten(right) {
+		common := 0
+		for common < min(len(left), len(right)) && left[common] == right[common] {
+			common++
+		}
+		left, right = shortenBefore(left, common-maxBefore), shortenBefore(right, common-maxBefore)
+	}
+	return &difference{path, shorten(left), shorten(right)}
+}
 
 // text returns a value as text for people.
 func text(v reflect.Value) string {
@@ -263,7 +351,7 @@ func text(v reflect.Value) string {
 	}
 	switch v.Kind() {
 	case reflect.String:
-		return shorten(fmt.Sprintf("%q", v.String()))
+		return fmt.Sprintf("%q", v.String())
 	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan, reflect.Interface:
 		if v.IsNil() {
 			return "nil"
@@ -273,13 +361,13 @@ func text(v reflect.Value) string {
 	if v.Kind() == reflect.Interface {
 		return text(v.Elem())
 	}
-	if m, ok := reflect.TypeAssert[proto.Message](v); ok {
-		return messageText(m.ProtoReflect())
-	}
 	if v.Kind() == reflect.Pointer {
+		if m := messageOf(v); m != nil {
+			return messageText(m)
+		}
 		return "&" + text(v.Elem())
 	}
-	return shorten(fmt.Sprintf("%+v", v))
+	return fmt.Sprintf("%+v", v)
 }
 
 func shorten(s string) string {
@@ -287,4 +375,9 @@ func shorten(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:maxText], "") + "…"
+}
+
+// shortenBefore leaves the beginning of a text out.
+func shortenBefore(s string, begin int) string {
+	return "…" + strings.ToValidUTF8(s[begin:], "")
 }

@@ -2,9 +2,12 @@ package testkit
 
 import (
 	"math"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/proto"
@@ -119,8 +122,40 @@ func TestDiff_KnowsWhatIsNoDifference(t *testing.T) {
 	require.Nil(t, diff(nil, nil))
 	require.Nil(t, diff([]int(nil), []int{}))
 	require.Nil(t, diff(map[string]int(nil), map[string]int{}))
+	require.Nil(t, diff([]byte(nil), []byte{}))
+	require.Nil(t, diff(map[float64]int{math.NaN(): 1}, map[float64]int{math.NaN(): 1}))
 	require.Equal(t, &difference{"", "1", "2"}, diff(1, 2))
 	require.Equal(t, &difference{"", "nothing", "2"}, diff(nil, 2))
+}
+
+// A struct that embeds a message is more than that.
+func TestDiff_LooksBesideEmbeddedMessages(t *testing.T) {
+	t.Parallel()
+	type cart struct {
+		*domain.LineItem
+
+		discount int
+	}
+	type outer struct {
+		cart
+
+		Any proto.Message
+	}
+	require.Nil(t, diff(&cart{&domain.LineItem{}, 1}, &cart{&domain.LineItem{}, 1}))
+	require.Equal(t, &difference{"discount", "1", "2"}, diff(&cart{&domain.LineItem{}, 1}, &cart{&domain.LineItem{}, 2}))
+	require.Equal(t, &difference{"LineItem", "nil", "{}"}, diff(&cart{}, &cart{LineItem: &domain.LineItem{}}))
+	require.Equal(t, &difference{"cart.discount", "1", "2"}, diff(outer{cart: cart{discount: 1}}, outer{cart: cart{discount: 2}}))
+	require.Equal(t, &difference{"Any.discount", "1", "2"}, diff(outer{Any: &cart{discount: 1}}, outer{Any: &cart{discount: 2}}))
+}
+
+// Of several differences, it is always the same that is found.
+func TestDiff_FindsTheFirst(t *testing.T) {
+	t.Parallel()
+	same, other := &point{1, 2}, &point{1, 3}
+	for range 20 {
+		d := diff(map[string]*point{"a": same, "b": same, "c": same}, map[string]*point{"a": other, "b": other, "c": other})
+		require.Equal(t, &difference{`["a"].Y`, "2", "3"}, d)
+	}
 }
 
 // Messages differ where proto.Equal says so, and the path leads there.
@@ -159,4 +194,41 @@ func TestDiff_ShortensWhatIsLong(t *testing.T) {
 	d := diff(string(make([]byte, 1000)), "")
 	require.Less(t, len(d.left), maxText+10)
 	require.Equal(t, `""`, d.right)
+}
+
+// However much is the same, it is to be seen what is not.
+func TestDiff_ShowsWhatDiffersInWhatIsLong(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 1000)
+	for name, values := range map[string][2]any{
+		"strings":  {long + "x" + long, long + "y" + long},
+		"bytes":    {[]byte(long + "x"), []byte(long + "y")},
+		"arrays":   {[300]byte{299: 'x'}, [300]byte{299: 'y'}},
+		"messages": {&domain.LineItem{ProductId: long + "x"}, &domain.LineItem{ProductId: long + "y"}},
+		"ends":     {long, long + "x"},
+		"runes":    {strings.Repeat("ä", 500) + "x", strings.Repeat("ä", 500) + "y"},
+	} {
+		d := diff(values[0], values[1])
+		require.NotNil(t, d, name)
+		require.NotEqual(t, d.left, d.right, name)
+		for _, shown := range []string{d.left, d.right} {
+			require.Less(t, len(shown), maxText+10, name)
+			require.True(t, utf8.ValidString(shown), name)
+			require.True(t, strings.HasPrefix(shown, "…"), name)
+		}
+	}
+}
+
+// An entity may have much state, and is compared after each of its commands.
+func BenchmarkDiff(b *testing.B) {
+	left, right := map[string]*point{}, map[string]*point{}
+	for i := range 10_000 {
+		left[strconv.Itoa(i)], right[strconv.Itoa(i)] = &point{i, i}, &point{i, i}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if diff(left, right) != nil {
+			b.Fatal("they are the same")
+		}
+	}
 }

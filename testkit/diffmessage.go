@@ -15,7 +15,7 @@ func diffMessages(path string, left, right protoreflect.Message) *difference {
 	if proto.Equal(left.Interface(), right.Interface()) {
 		return nil
 	}
-	whole := &difference{path, messageText(left), messageText(right)}
+	whole := newDifference(path, messageText(left), messageText(right))
 	if left.Descriptor() != right.Descriptor() || left.IsValid() != right.IsValid() {
 		return whole
 	}
@@ -37,7 +37,7 @@ func diffField(path string, f protoreflect.FieldDescriptor, left, right protoref
 	case f.IsMap():
 		return diffMaps(path, f, l.Map(), r.Map())
 	case left.Has(f) != right.Has(f):
-		found := &difference{path, valueText(f, l), valueText(f, r)}
+		found := newDifference(path, valueText(f, l), valueText(f, r))
 		if f.HasPresence() && !left.Has(f) {
 			found.left = nothing
 		} else if f.HasPresence() {
@@ -52,13 +52,13 @@ func diffField(path string, f protoreflect.FieldDescriptor, left, right protoref
 func diffValues(path string, f protoreflect.FieldDescriptor, left, right protoreflect.Value) *difference {
 	switch {
 	case left.IsValid() != right.IsValid():
-		return &difference{path, valueText(f, left), valueText(f, right)}
+		return newDifference(path, valueText(f, left), valueText(f, right))
 	case f.Message() != nil:
 		return diffMessages(path, left.Message(), right.Message())
 	case left.Equal(right):
 		return nil
 	default:
-		return &difference{path, valueText(f, left), valueText(f, right)}
+		return newDifference(path, valueText(f, left), valueText(f, right))
 	}
 }
 
@@ -87,7 +87,7 @@ func diffMaps(path string, f protoreflect.FieldDescriptor, left, right protorefl
 	}
 	slices.SortFunc(keys, func(a, b protoreflect.MapKey) int { return strings.Compare(a.String(), b.String()) })
 	for _, k := range keys {
-		at := fmt.Sprintf("%s[%s]", path, valueText(f.MapKey(), k.Value()))
+		at := fmt.Sprintf("%s[%s]", path, shorten(valueText(f.MapKey(), k.Value())))
 		if found := diffValues(at, f.MapValue(), left.Get(k), right.Get(k)); found != nil {
 			return found
 		}
@@ -102,13 +102,13 @@ func valueText(f protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	case f.Message() != nil:
 		return messageText(v.Message())
 	case f.Kind() == protoreflect.StringKind:
-		return shorten(fmt.Sprintf("%q", v.String()))
+		return fmt.Sprintf("%q", v.String())
 	case f.Kind() == protoreflect.EnumKind:
 		if value := f.Enum().Values().ByNumber(v.Enum()); value != nil {
 			return string(value.Name())
 		}
 	}
-	return shorten(v.String())
+	return v.String()
 }
 
 func messageText(m protoreflect.Message) string {
@@ -116,5 +116,5 @@ func messageText(m protoreflect.Message) string {
 		return "nil"
 	}
 	text := prototext.MarshalOptions{}.Format(m.Interface())
-	return shorten("{" + strings.ReplaceAll(text, "  ", " ") + "}") // it has two spaces at random
+	return "{" + strings.ReplaceAll(text, "  ", " ") + "}" // it has two spaces at random
 }
