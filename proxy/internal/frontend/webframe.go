@@ -59,7 +59,7 @@ func (e webEncoding) contentType() string {
 func (e webEncoding) frame(flags byte, message []byte) []byte {
 	framed := make([]byte, frameHeader, frameHeader+len(message))
 	framed[0] = flags
-	binary.BigEndian.PutUint32(framed[1:], uint32(min(len(message), math.MaxUint32)))
+	binary.BigEndian.PutUint32(framed[1:], uint32(min(uint64(len(message)), math.MaxUint32)))
 	framed = append(framed, message...)
 	if e.text {
 		return base64.StdEncoding.AppendEncode(nil, framed)
