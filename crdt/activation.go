@@ -32,6 +32,8 @@ const (
 	betweenCommands = "crdt: a value was changed outside of a command. Change it in a command handler, before it returns."
 	inChangeTurn    = "crdt: a value was changed by the handler of a streamed command that follows a change. " +
 		"It may be changed before the loop over Changes, and after the loop when the client has gone, but not in the loop or when the loop was left."
+	inUnwinding = "crdt: a value was changed by a deferred function of a streamed command whose entity is dropped from memory, so that nobody would see the change. " +
+		"Change it after the loop over Changes, which is left when the client has gone."
 )
 
 // activation is the life of one instance: from the init message of a stream to its end. It
@@ -98,8 +100,21 @@ func (a *activation) Release() {
 func (a *activation) drop() {
 	for id, w := range a.watches {
 		delete(a.watches, id)
-		w.release()
+		a.release(w)
 	}
+}
+
+// release ends a stream, without a last turn. That a deferred function of its handler panics
+// concerns nobody else, so it is only logged.
+func (a *activation) release(w *watch) {
+	a.guard.refuse(inUnwinding)
+	defer func() {
+		a.guard.refuse(betweenCommands)
+		if r := recover(); r != nil {
+			a.env.LogFault(a.ctx, texts.Kind, texts.Recovered(w.id, r), a.typ.service, a.EntityID(), w.method.Name)
+		}
+	}()
+	w.release()
 }
 
 // delete implements [Base.Delete].
@@ -263,7 +278,7 @@ func (a *activation) streamed(method *command.StreamMethod, c *protocol.Command,
 	if !w.done && !a.gone {
 		a.watches[w.id] = w // from now on: its own change is not news to it
 	} else if !w.done {
-		w.release()
+		a.release(w)
 	}
 	return nil
 }

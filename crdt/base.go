@@ -81,7 +81,8 @@ func (b *Base[D]) SetWriteConsistency(consistency WriteConsistency) {
 //
 // A first message that is sent before the loop is the reply to the command. If the entity is
 // dropped from memory with its stream open, for instance because the service stops, the
-// handler does not go on after the loop; its deferred functions run.
+// handler does not go on after the loop; its deferred functions run, but must not change the
+// value, as nobody would see that.
 func (b *Base[D]) Changes(ctx context.Context) iter.Seq[D] {
 	s := streamOf(ctx)
 	if s == nil {

@@ -555,6 +555,52 @@ func TestStreams_AreUnwoundWithTheirEntity(t *testing.T) {
 	require.Zero(t, last)
 }
 
+// What a deferred function of an unwound handler does wrong costs neither the process nor the
+// other streams anything.
+func TestStreams_AreUnwoundWhateverTheirDeferredFunctionsDo(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		last func(c *counter)
+		want string
+	}{
+		"a change": {
+			func(c *counter) { _ = c.Data().Increment(1) },
+			"crdt: a value was changed by a deferred function of a streamed command whose entity is dropped from memory, so that nobody would see the change. ",
+		},
+		"a panic": {func(*counter) { panic("boom") }, "boom"}, //nolint:forbidigo // what a test is about
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			deferred := 0
+			d := newDriver(t, newEntity(behaviour{connect: func(c *counter, stream grpc.ServerStreamingServer[pb.Status]) error {
+				defer tt.last(c)
+				defer func() { deferred++ }()
+				for range c.Changes(stream.Context()) {
+				}
+				return nil
+			}})).start()
+			d.answer(commandMessage(1, "Connect", true))
+			d.answer(commandMessage(2, "Connect", true))
+			d.session.Close()
+			require.Equal(t, 2, deferred)
+			require.Equal(t, 2, strings.Count(d.log.String(), tt.want), d.log)
+			require.Equal(t, 2, strings.Count(d.log.String(), "command=Connect"), d.log)
+		})
+		t.Run(name+" when the value is deleted", func(t *testing.T) {
+			t.Parallel()
+			d := newDriver(t, newEntity(behaviour{connect: func(c *counter, stream grpc.ServerStreamingServer[pb.Status]) error {
+				defer tt.last(c)
+				for range c.Changes(stream.Context()) {
+				}
+				return nil
+			}})).start()
+			d.answer(commandMessage(1, "Connect", true))
+			d.send(&crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_Delete{Delete: &crdtpb.CrdtDelete{}}})
+			require.Equal(t, 1, strings.Count(d.log.String(), tt.want), d.log)
+		})
+	}
+}
+
 // A stream whose first turn lets the handler of another one panic is unwound as well.
 func TestStreams_AreUnwoundIfTheirFirstTurnEndsInAFault(t *testing.T) {
 	t.Parallel()
