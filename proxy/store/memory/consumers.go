@@ -57,7 +57,7 @@ func (s *Store) DeadLetters(ctx context.Context, after uint64, limit int) ([]sto
 	if found {
 		first++
 	}
-	letters := slices.Clone(s.letters[first:min(first+limit, len(s.letters))])
+	letters := slices.Clone(s.letters[first:][:min(limit, len(s.letters)-first)])
 	for i := range letters {
 		letters[i].Event = bytes.Clone(letters[i].Event)
 	}

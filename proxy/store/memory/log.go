@@ -61,7 +61,7 @@ func (l *log) after(offset uint64, limit int) []entry {
 	if found {
 		first++
 	}
-	return l.entries[first:min(first+limit, len(l.entries))]
+	return l.entries[first:][:min(limit, len(l.entries)-first)]
 }
 
 // ReadEvents implements [store.EventLog].

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -153,6 +154,9 @@ func testDeadLetters(f *consumerFixture) {
 	f.requireLetters(first, second)
 	require.Len(f, f.letters(first.ID), 1)
 	require.Empty(f, f.letters(second.ID))
+	rest, err := f.consumers.DeadLetters(f.Context(), first.ID, math.MaxInt) // no limit is too high
+	require.NoError(f, err)
+	require.NotEmpty(f, rest)
 }
 
 func testDeadLettersInParts(f *consumerFixture) {

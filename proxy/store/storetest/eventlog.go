@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 
@@ -156,6 +157,7 @@ func testLogInParts(f *logFixture) {
 	}
 	last := events[all-1].Offset
 	require.Len(f, f.read(last-1, 10), 1)
+	require.Len(f, f.read(last-1, math.MaxInt), 1)
 	require.Empty(f, f.read(last, 10))
 	require.Empty(f, f.read(last+1, 10))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"sync"
 	"testing"
 
@@ -108,6 +109,7 @@ func testTopicInParts(f *topicFixture) {
 		}
 	}
 	require.Empty(f, f.read(after+1, 10))
+	require.Len(f, f.read(after-1, math.MaxInt), 1)
 }
 
 func testTopicWatch(f *topicFixture) {
