@@ -28,6 +28,10 @@ const (
 // Every event is handled at least once, one after the other for each consumer. A consumer is
 // run by each proxy that has it: proxies do not divide the work among each other, unless a
 // Broker does that for its topics.
+//
+// A method has the RelayTimeout of the proxy for each delivery of an event, its stream of
+// replies included. After that its call is cancelled, and the delivery has failed. An entity is
+// not told: what it does later counts, and it may get the event once more.
 type Eventing struct {
 	// EventLog has the events of all entities. Nil means Journal, if it is one; if it is
 	// not, methods cannot consume event logs.
@@ -50,9 +54,9 @@ type Eventing struct {
 	// at random. Zero means 3 and 30 seconds.
 	MinBackoff, MaxBackoff time.Duration
 
-	// MaxAttempts is how often an event is delivered. If it was not handled then, it
-	// becomes a dead letter, and the next one has its turn. Zero means 10; negative means
-	// without end.
+	// MaxAttempts is how often an event is delivered; a delivery that takes too long counts as
+	// well. If it was not handled then, it becomes a dead letter, and the next one has its
+	// turn. Zero means 10; negative means without end.
 	MaxAttempts int
 
 	// AcceptFailures takes an event for handled when its method answers with a failure, as
@@ -116,6 +120,7 @@ func (s *session) openEventing(life context.Context, limit time.Duration) {
 		Deliver:        r.router.Deliver,
 		Ready:          s.link.ready,
 		Report:         s.reporter.Report,
+		Timeout:        limit,
 		Backoff:        settings.backoff(),
 		MaxAttempts:    settings.maxAttempts(),
 		AcceptFailures: settings.AcceptFailures,
@@ -178,8 +183,12 @@ type DeadLetter struct {
 }
 
 // DeadLetters returns the first dead letters whose ID is higher than after, at most limit, in
-// the order in which they were given up. It fails before the proxy is ready.
+// the order in which they were given up. It fails before the proxy is ready, and if one of them
+// cannot be decoded; the error says its ID.
 func (p *Proxy) DeadLetters(ctx context.Context, after uint64, limit int) ([]DeadLetter, error) {
+	if limit <= 0 {
+		return nil, fmt.Errorf("proxy: read at most %d dead letters: want a positive limit, such as 100", limit)
+	}
 	running, err := p.withConsumers()
 	if err != nil {
 		return nil, err
@@ -197,7 +206,8 @@ func (p *Proxy) DeadLetters(ctx context.Context, after uint64, limit int) ([]Dea
 
 // Redeliver delivers a dead letter once more to its consumer, and removes it if that has
 // handled it; if not, it returns the reason. It does not wait for the events that the
-// consumer has before it, nor keep any order with them.
+// consumer has before it, nor keep any order with them. When the proxy stops, it is aborted at
+// the end of the grace period.
 func (p *Proxy) Redeliver(ctx context.Context, id uint64) error {
 	running, err := p.withConsumers()
 	if err != nil {

@@ -288,6 +288,29 @@ func TestEventing_StopsAfterTheGracePeriod(t *testing.T) {
 	})
 }
 
+// A method that does not answer is told to stop after the timeout, and gets the event again.
+func TestEventing_DeliversAgainWhatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	for method, kind := range kinds {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				f := start(t, annotate(scripted.Action, method, scripted.FromTopic("t", "")), func(f *fixture) { f.proxy.RelayTimeout = 5 * time.Second }).ready()
+				f.publish("t", "1")
+				call := f.AcceptCall()
+				began := time.Now()
+				if kind.out { // a stream has to end in time as well
+					call.Reply(scripted.Answer("ok"))
+				}
+				call.Cancelled()
+				require.Equal(t, 5*time.Second, time.Since(began))
+				f.accept(method).Reply(scripted.Answer("ok"))
+				f.requireFaults("has not handled it within 5s: ")
+			})
+		})
+	}
+}
+
 // A user function that is away does not use up the attempts of events.
 func TestEventing_WaitsForTheUserFunction(t *testing.T) {
 	t.Parallel()
@@ -343,6 +366,8 @@ func TestEventing_DeadLetters(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, letters, 1)
 		require.Equal(t, uint64(3), letters[0].ID)
+		_, err = f.proxy.DeadLetters(t.Context(), 0, -1)
+		require.EqualError(t, err, "proxy: read at most -1 dead letters: want a positive limit, such as 100")
 	})
 }
 

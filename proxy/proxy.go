@@ -80,8 +80,8 @@ type Proxy struct {
 	PassivationTimeout time.Duration
 
 	// RelayTimeout is how long a client waits for an entity, in the entity's queue and
-	// for its answer; then it gets DEADLINE_EXCEEDED. The entity is not told. Zero
-	// means one minute.
+	// for its answer; then it gets DEADLINE_EXCEEDED. The entity is not told. It
+	// also limits how long a method may take for an event, see Eventing. Zero means one minute.
 	RelayTimeout time.Duration
 
 	// GracePeriod is how long calls and entities may take to finish when the proxy

@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,7 @@ func BenchmarkConsumers(b *testing.B) {
 		Store:     stored,
 		Ready:     func(context.Context) error { return nil },
 		Report:    func(_ context.Context, fault routing.Fault) { b.Error(fault.Err) },
+		Timeout:   time.Minute,
 		Backoff:   backoff.Backoff{Min: 1, Max: 1},
 		Deliver: func(context.Context, *routing.Command, func(*protocol.Reply) error) error {
 			if handled++; handled == b.N {

@@ -120,8 +120,8 @@ func describe(event eventing.Event) string {
 	return fmt.Sprintf("event %q from %q of type %q", event.ID, event.Source, event.Type)
 }
 
-// deliver calls the method for an event, and waits until it has handled it. It may be called
-// concurrently.
+// deliver calls the method for an event, and waits until it has handled it, or the time is
+// over. It may be called concurrently.
 func (c *consumer) deliver(ctx context.Context, event eventing.Event) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -136,8 +136,10 @@ func (c *consumer) deliver(ctx context.Context, event eventing.Event) (err error
 	if method == nil {
 		return fmt.Errorf("No method can be found to handle protobuf type of [%s] on input %s %q. Add one, or one that takes google.protobuf.Any.", payload.GetTypeUrl(), c.Kind, c.Source) //nolint:revive,staticcheck // the text is the protocol's
 	}
+	limited, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
 	replies := 0
-	err = c.config.Deliver(ctx, &routing.Command{Method: method, Payload: payload, Metadata: metadataOf(event), Event: true}, func(*protocol.Reply) error {
+	err = c.config.Deliver(limited, &routing.Command{Method: method, Payload: payload, Metadata: metadataOf(event), Event: true}, func(*protocol.Reply) error {
 		replies++
 		return nil
 	})
@@ -145,6 +147,8 @@ func (c *consumer) deliver(ctx context.Context, event eventing.Event) (err error
 	switch {
 	case failed && c.config.AcceptFailures && method.Topic == "":
 		return nil
+	case err != nil && limited.Err() != nil && ctx.Err() == nil:
+		return fmt.Errorf("%s has not handled it within %v: %w", method.Descriptor.FullName(), c.config.Timeout, err)
 	case err != nil:
 		return err
 	case method.Topic != "" && replies == 0 && !method.Descriptor.IsStreamingServer():

@@ -471,3 +471,37 @@ func TestConsumers_SurviveAPanicOfTheHandler(t *testing.T) {
 		require.Contains(t, f.takeFaults()[0], "the proxy panicked: boom")
 	})
 }
+
+// A method that never answers has failed after the timeout, and the event is delivered again:
+// it is not lost, and does not stop its consumer for good.
+func TestConsumers_GiveUpADeliveryThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fromLog())
+		f.config.MaxAttempts = 3
+		f.onDelivery(func(d delivery) error {
+			if d.event == "a" {
+				<-d.ctx.Done()
+				return status.FromContextError(d.ctx.Err()).Err()
+			}
+			return nil
+		})
+		f.emit("e1", "a", "b")
+		f.start()
+		time.Sleep(5 * time.Minute) //nolint:forbidigo // virtual time
+		got := f.requireDelivered("Ask a", "Ask a", "Ask a", "Ask b")
+		require.GreaterOrEqual(t, got[1].at-got[0].at, time.Minute+3*time.Second)
+		require.LessOrEqual(t, got[1].at-got[0].at, time.Minute+3600*time.Millisecond)
+		require.GreaterOrEqual(t, got[2].at-got[1].at, time.Minute+6*time.Second)
+		require.Equal(t, time.Minute, got[3].at-got[2].at)
+		faults := f.takeFaults()
+		require.Len(t, faults, 3)
+		require.Contains(t, faults[0], "the next follows in 3")
+		require.Contains(t, faults[0], "scripted.Action.Ask has not handled it within 1m0s: ")
+		letters := f.letters()
+		require.Len(t, letters, 1)
+		require.Equal(t, 3, letters[0].Attempts)
+		require.Contains(t, letters[0].Reason, "has not handled it within 1m0s")
+		f.requirePosition(store.Position{Offset: 2})
+	})
+}

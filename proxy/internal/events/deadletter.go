@@ -33,8 +33,8 @@ func (c *consumer) bury(ctx context.Context, event eventing.Event, attempts int,
 	return nil
 }
 
-// DeadLetters returns the first dead letters whose id is higher, at most limit. One that
-// cannot be decoded has an empty event.
+// DeadLetters returns the first dead letters whose id is higher, at most limit. It
+// fails if one of them cannot be decoded.
 func DeadLetters(ctx context.Context, in store.Consumers, after uint64, limit int) ([]DeadLetter, error) {
 	stored, err := in.DeadLetters(ctx, after, limit)
 	if err != nil {
@@ -44,15 +44,18 @@ func DeadLetters(ctx context.Context, in store.Consumers, after uint64, limit in
 	for i, s := range stored {
 		letters[i].DeadLetter = s
 		if err := letters[i].Event.UnmarshalBinary(s.Event); err != nil {
-			return nil, fmt.Errorf("read dead letter %d: %w", s.ID, err)
+			return nil, fmt.Errorf("read dead letter %d: %w; discard it, or read those after it", s.ID, err)
 		}
 	}
 	return letters, nil
 }
 
 // Redeliver delivers a dead letter once more to its consumer, whatever that is doing
-// meanwhile, and removes it if it was handled.
+// meanwhile, and removes it if it was handled. It is aborted when life ends.
 func (c *Consumers) Redeliver(ctx context.Context, id uint64) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer c.atEnd(cancel)()
 	letters, err := DeadLetters(ctx, c.config.Store, max(id, 1)-1, 1)
 	if err != nil {
 		return err

@@ -170,3 +170,52 @@ func TestRedeliver_NeedsTheConsumer(t *testing.T) {
 	consumers, _ := f.start()
 	require.EqualError(t, consumers.Redeliver(t.Context(), id), `dead letter 1 is for the consumer former.Service of topic "t" in group "", which the user function does not have any more; add it, or publish the event to a topic that is consumed`)
 }
+
+// Whoever delivers a dead letter again does not keep it going beyond the end of the proxy, and
+// no longer than a consumer would.
+func TestRedeliver_EndsWithLifeAndInTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, fromLog())
+		f.config.MaxAttempts = 1
+		f.onDelivery(func(delivery) error { return errTransport })
+		f.emit("e1", "a")
+		life, abort := context.WithCancel(t.Context())
+		defer abort()
+		consumers := startWith(life, f)
+		synctest.Wait()
+		consumers.Stop()
+		consumers.Wait()
+		f.onDelivery(func(d delivery) error {
+			<-d.ctx.Done()
+			return d.ctx.Err()
+		})
+		require.ErrorContains(t, consumers.Redeliver(t.Context(), 1), "has not handled it within 1m0s: context deadline exceeded")
+
+		redelivered := make(chan error, 1)
+		go func() { redelivered <- consumers.Redeliver(t.Context(), 1) }()
+		synctest.Wait()
+		abort()
+		synctest.Wait()
+		select {
+		case err := <-redelivered:
+			require.EqualError(t, err, "dead letter 1 was not handled: context canceled")
+		default:
+			require.Fail(t, "it goes on")
+		}
+		require.Len(t, f.letters(), 1)
+	})
+}
+
+func TestDeadLetters_NameWhatCannotBeDecoded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, fromLog())
+	id, err := f.stored.AddDeadLetter(t.Context(), store.DeadLetter{Consumer: logConsumer, Event: []byte{0xff}})
+	require.NoError(t, err)
+	_, err = events.DeadLetters(t.Context(), f.stored, 0, 100)
+	require.ErrorContains(t, err, "read dead letter 1: ")
+	require.ErrorContains(t, err, "; discard it, or read those after it")
+	letters, err := events.DeadLetters(t.Context(), f.stored, id, 100)
+	require.NoError(t, err)
+	require.Empty(t, letters)
+}

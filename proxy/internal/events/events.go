@@ -11,6 +11,7 @@ package events
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/proxy/eventing"
@@ -38,6 +39,8 @@ type Config struct {
 	// Report is called with each event that was not handled, and with what goes wrong with
 	// a source.
 	Report func(context.Context, routing.Fault)
+	// Timeout limits how long a method may take to handle an event. Positive.
+	Timeout time.Duration
 	// Backoff is how long to wait before something is tried again.
 	Backoff backoff.Backoff
 	// MaxAttempts is how often an event is delivered before it is a dead letter. Negative
@@ -53,8 +56,10 @@ type Consumers struct {
 	config    Config
 	consumers map[store.Consumer]*consumer
 	start     func(*consumer)
-	stop      context.CancelFunc
-	running   sync.WaitGroup
+	// atEnd lets something be cancelled when life ends, until the result is called.
+	atEnd   func(cancel func()) (stop func() bool)
+	stop    context.CancelFunc
+	running sync.WaitGroup
 }
 
 // New returns consumers that have not started. When the context ends, they abort what they are
@@ -63,6 +68,7 @@ func New(life context.Context, config Config) *Consumers {
 	work, stop := context.WithCancel(life)
 	all := &Consumers{config: config, consumers: map[store.Consumer]*consumer{}, stop: stop}
 	all.start = func(c *consumer) { all.running.Go(func() { c.run(work, life) }) }
+	all.atEnd = func(cancel func()) func() bool { return context.AfterFunc(life, cancel) }
 	for _, described := range config.Consumers {
 		all.consumers[described.Consumer] = &consumer{Consumer: described, config: &all.config}
 	}

@@ -70,6 +70,7 @@ func newFixture(t *testing.T, annotated map[string]*annotations.Eventing) *fixtu
 		Store:       flakyConsumers{Consumers: f.stored, f: f},
 		Deliver:     f.deliver,
 		Ready:       func(context.Context) error { return nil },
+		Timeout:     time.Minute,
 		Backoff:     backoff.Backoff{Min: 3 * time.Second, Max: 30 * time.Second},
 		MaxAttempts: -1,
 		Report: func(_ context.Context, fault routing.Fault) {
