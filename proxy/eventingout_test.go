@@ -202,6 +202,30 @@ func TestPublishing_GoesOnWhenTheClientLeaves(t *testing.T) {
 	})
 }
 
+// A reply that comes too late, and cannot be published, is reported as what it is.
+func TestPublishing_ReportsWhatFailsAfterTheClientHasLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		broker := &flakyBroker{}
+		broker.broken.Store(true)
+		f := start(t, annotate(scripted.First, "Ask", scripted.ToTopic(nil, "t")), withBroker(broker, memory.New())).ready()
+		ctx, leave := context.WithCancel(t.Context())
+		c := f.askWith(ctx, "e1")
+		stream := f.Accept()
+		stream.RequireInit("e1")
+		command := stream.RequireCommand(1, "Ask")
+		leave()
+		<-c.done
+		synctest.Wait()
+		stream.Reply(command, scripted.Answer("late"))
+		synctest.Wait()
+		require.Len(t, f.faults, 1)
+		require.Equal(t, `scripted.First: Ask: scripted.First.Ask: the reply was not published to topic "t", and is therefore withheld; what the command has done remains: the broker is away`, f.faults[0].String())
+		f.requireFaults("not published")
+		f.passivate(stream)
+	})
+}
+
 // Failures, and calls without a reply, publish nothing.
 func TestPublishing_NeedsAReply(t *testing.T) {
 	t.Parallel()

@@ -69,9 +69,11 @@ func (e *unpublishedError) GRPCStatus() *status.Status {
 }
 
 // reportUnpublished reports a reply that could not be published, as the client that gets to
-// know it can do nothing about it.
-func (r *Router) reportUnpublished(ctx context.Context, err error) {
-	if unpublished, ok := errors.AsType[*unpublishedError](err); ok {
+// know it can do nothing about it. It returns whether the error is that.
+func (r *Router) reportUnpublished(ctx context.Context, err error) bool {
+	unpublished, ok := errors.AsType[*unpublishedError](err)
+	if ok {
 		r.reporter.Report(ctx, Fault{Service: unpublished.method.Service.Name, Command: unpublished.method.Name, Err: unpublished})
 	}
+	return ok
 }

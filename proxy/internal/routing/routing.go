@@ -121,7 +121,10 @@ func (r *Router) Deliver(ctx context.Context, command *Command, send func(*proto
 func (r *Router) Complete(ctx context.Context, command *Command, response *Response) {
 	r.tasks.start(func() {
 		err := r.respond(ctx, command, response, r.audience(ctx, command, nobody{}))
-		if err != nil && (ctx.Err() == nil || status.Code(err) != status.FromContextError(ctx.Err()).Code()) {
+		if err == nil || r.reportUnpublished(ctx, err) {
+			return
+		}
+		if ctx.Err() == nil || status.Code(err) != status.FromContextError(ctx.Err()).Code() {
 			r.reporter.Report(ctx, Fault{Service: command.Method.Service.Name, Command: command.Method.Name, Err: fmt.Errorf("forward of a command that its client had given up: %w", err)})
 		}
 	})
