@@ -31,7 +31,9 @@ const (
 //
 // A method has the RelayTimeout of the proxy for each delivery of an event, its stream of
 // replies included. After that its call is cancelled, and the delivery has failed. An entity is
-// not told: what it does later counts, and it may get the event once more.
+// not told: what it does later counts, and it may get the event once more. Synchronous side
+// effects of the method are waited for all the same; on an action that never answers, they keep
+// the consumer waiting until the proxy stops.
 type Eventing struct {
 	// EventLog has the events of all entities. Nil means Journal, if it is one; if it is
 	// not, methods cannot consume event logs.
