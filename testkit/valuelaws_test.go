@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/cloudstate-go/cloudstate/entity"
+	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
 	pb "github.com/cloudstate-go/cloudstate/examples/shoppingcart/shoppingcartpb"
 	"github.com/cloudstate-go/cloudstate/testkit"
 	"github.com/cloudstate-go/cloudstate/valueentity"
@@ -137,6 +138,40 @@ func TestLaws_FindWhatAValueEntityLoses(t *testing.T) {
 	} {
 		require.Empty(t, usePanel(t, add), name)
 	}
+}
+
+// careless is a value entity that changes its state, and forgets to update it.
+type careless struct {
+	valueentity.Base[*domain.Cart]
+	pb.UnimplementedShoppingCartServer
+}
+
+func (c *careless) AddItem(_ context.Context, add *pb.AddLineItem) (*emptypb.Empty, error) {
+	c.State().Items = append(c.State().Items, &domain.LineItem{ProductId: add.GetProductId()})
+	return &emptypb.Empty{}, nil
+}
+
+func (c *careless) GetCart(context.Context, *pb.GetShoppingCart) (*pb.Cart, error) {
+	return &pb.Cart{Items: make([]*pb.LineItem, len(c.State().GetItems()))}, nil
+}
+
+// A state that is not there yet is one as well.
+func TestLaws_FindAFirstStateThatIsNotUpdated(t *testing.T) {
+	t.Parallel()
+	got := record(t, func(tb testing.TB) {
+		tb.Helper()
+		kit := testkit.New(tb, &valueentity.Entity[*careless]{
+			Service: &pb.ShoppingCart_ServiceDesc, PersistenceID: "panel",
+			New: func(string) *careless { return &careless{} },
+		})
+		carts := pb.NewShoppingCartClient(kit)
+		_, err := carts.GetCart(t.Context(), &pb.GetShoppingCart{UserId: "p1"}) // only looks
+		require.NoError(t, err)
+		_, err = carts.AddItem(t.Context(), &pb.AddLineItem{UserId: "p1", ProductId: "a"})
+		require.NoError(t, err)
+	})
+	require.Equal(t, `testkit: panel "p1": AddItem changed the state in place, but did not call Update, so the change was undone. `+
+		"Call Update with the changed state, or change a copy. (testkit.LawUpdate)", got)
 }
 
 func TestLaws_FindAValueBaseThatIsUsedAfterItsCommand(t *testing.T) {

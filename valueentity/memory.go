@@ -105,6 +105,9 @@ func (m *memory[V]) commit(values []byte) ([]byte, change, error) {
 // the value encodes to is cheaper than to decode it again each time. It returns scratch,
 // which it may have extended.
 func (m *memory[V]) forget(scratch []byte) ([]byte, error) {
+	if !m.exists {
+		m.observeCreated()
+	}
 	if !m.touched || !m.exists {
 		return scratch, nil
 	}

@@ -1,6 +1,7 @@
 package valueentity
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -49,6 +50,18 @@ func (m *memory[V]) observe(p *component.Probe) { m.probe = p }
 
 // current implements [state].
 func (m *memory[V]) current() (any, bool) { return m.value, m.exists }
+
+// observeCreated tells a probe if a handler has changed the empty value that it got because
+// there is no state.
+func (m *memory[V]) observeCreated() {
+	if m.probe == nil || !m.created {
+		return
+	}
+	empty, _ := m.codec.Append(nil, m.codec.New()) // an error is one of the next line as well
+	if now, err := m.codec.Append(nil, m.value); err != nil || !bytes.Equal(now, empty) {
+		m.probe.Discarded()
+	}
+}
 
 // misused panics because a method of Base was called at the wrong time. There may be no memory.
 func (m *memory[V]) misused() {
