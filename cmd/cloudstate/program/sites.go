@@ -21,7 +21,7 @@ const (
 
 // Sites are what answers plain HTTP beside the proxy, each at an address of its own.
 type sites struct {
-	sites   []site
+	sites   []*site
 	serving sync.WaitGroup
 }
 
@@ -29,6 +29,7 @@ type site struct {
 	name   string
 	lis    net.Listener
 	server *http.Server
+	failed error // why it does not answer any more, once it does not
 }
 
 // open listens at an address, unless that is off. The name is that of the flag.
@@ -40,26 +41,27 @@ func (s *sites) open(ctx context.Context, name string, at *settings.Address, han
 	if err != nil {
 		return err
 	}
-	s.sites = append(s.sites, site{name: name, lis: lis, server: &http.Server{
+	s.sites = append(s.sites, &site{name: name, lis: lis, server: &http.Server{
 		Handler:     handler,
 		ReadTimeout: siteReadTimeout, WriteTimeout: siteWriteTimeout,
 	}})
 	return nil
 }
 
-// serve answers until close is called. What fails stops everything.
+// serve answers until close is called, which returns what has failed. That stops everything.
 func (s *sites) serve(ctx context.Context, logger *slog.Logger, stop context.CancelCauseFunc) {
 	for _, site := range s.sites {
 		logger.LogAttrs(ctx, slog.LevelInfo, site.name+" is served", slog.String("addr", site.lis.Addr().String()))
 		s.serving.Go(func() {
 			if err := site.server.Serve(site.lis); !errors.Is(err, http.ErrServerClosed) {
-				stop(fmt.Errorf("serve %s: %w", site.name, err))
+				site.failed = fmt.Errorf("serve %s: %w", site.name, err)
+				stop(site.failed)
 			}
 		})
 	}
 }
 
-// close ends all answers.
+// close ends all answers, and returns why those ended that have ended before.
 func (s *sites) close() error {
 	var errs []error
 	for _, site := range s.sites {
@@ -69,6 +71,9 @@ func (s *sites) close() error {
 		}
 	}
 	s.serving.Wait()
+	for _, site := range s.sites {
+		errs = append(errs, site.failed)
+	}
 	return errors.Join(errs...)
 }
 
