@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unicode"
 
 	"google.golang.org/protobuf/proto"
 
@@ -54,10 +55,23 @@ func New(ctx context.Context, source Source, output io.Writer, hint func(string)
 	i.decoder, err = newDecoder(i.spec, func(typeURL string, why error) {
 		if !told[typeURL] {
 			told[typeURL] = true
-			hint(fmt.Sprintf("%s is shown in base64: %v.", typeURL, why))
+			hint(printable(fmt.Sprintf("%s is shown in base64: %v.", typeURL, why)))
 		}
 	})
-	return i, err
+	if err != nil { // what is stored may be needed all the more
+		hint(printable(fmt.Sprintf("Messages are shown in base64: %v.", err)))
+	}
+	return i, nil
+}
+
+// printable replaces what a terminal might obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // A Range is a part of a list. The zero value is all of it.

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/test/bufconn"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/cloudstate-go/cloudstate"
@@ -26,6 +27,7 @@ import (
 	"github.com/cloudstate-go/cloudstate/examples/presence"
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/cart"
 	"github.com/cloudstate-go/cloudstate/examples/shoppingcart/domain"
+	"github.com/cloudstate-go/cloudstate/protocol"
 	"github.com/cloudstate-go/cloudstate/protocol/crdtpb"
 	"github.com/cloudstate-go/cloudstate/proxy"
 	"github.com/cloudstate-go/cloudstate/proxy/eventing"
@@ -308,12 +310,16 @@ type damaged struct {
 
 	descriptors []byte
 	part        []byte
+	none        bool // there are no parts
 }
 
 func (d damaged) Descriptors(context.Context) ([]byte, error) { return d.descriptors, nil }
 
 func (d damaged) Parts(context.Context) iter.Seq2[store.Part, error] {
 	return func(yield func(store.Part, error) bool) {
+		if d.none {
+			return
+		}
 		if d.part == nil {
 			yield(store.Part{}, errors.New("the disk is gone"))
 			return
@@ -327,8 +333,6 @@ func TestInspector_SaysWhatIsDamaged(t *testing.T) {
 	types := func(i *inspection.Inspector) error { return i.Types(t.Context()) }
 	_, _, err := look(t, damaged{Store: memory.New(), descriptors: []byte("x")}, types)
 	require.ErrorContains(t, err, "decode the descriptors in the store")
-	_, _, err = look(t, damaged{Store: memory.New(), descriptors: []byte("\x0a\x01x")}, types)
-	require.ErrorContains(t, err, "decode the descriptors of the service")
 	_, _, err = look(t, damaged{Store: memory.New()}, types)
 	require.ErrorContains(t, err, "the disk is gone")
 	entities := func(i *inspection.Inspector) error { return i.Entities(t.Context(), "Presence", inspection.Range{}) }
@@ -340,6 +344,34 @@ func TestInspector_SaysWhatIsDamaged(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = look(t, s, func(i *inspection.Inspector) error { return i.Entity(t.Context(), "cart", "jo", inspection.Range{}) })
 	require.ErrorContains(t, err, `event 1 of cart "jo": it is not an encoded google.protobuf.Any`)
+}
+
+// Descriptors that are of no use cost only the JSON of messages. What a hint repeats cannot
+// control a terminal.
+func TestInspector_LivesWithoutDescriptors(t *testing.T) {
+	t.Parallel()
+	entity := func(i *inspection.Inspector) error { return i.Entity(t.Context(), "cart", "jo", inspection.Range{}) }
+	file := &descriptorpb.FileDescriptorProto{Name: new("a.proto"), MessageType: []*descriptorpb.DescriptorProto{{Name: new("A")}, {Name: new("A")}}}
+	twice, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{file}})
+	require.NoError(t, err)
+	event, err := proto.Marshal(&anypb.Any{TypeUrl: "type.googleapis.com/a.\x1b[2J", Value: []byte("x")})
+	require.NoError(t, err)
+	for want, set := range map[string][]byte{
+		"Messages are shown in base64: decode the descriptors of the service: ": []byte("x"),
+		"Messages are shown in base64: link the descriptors of the service: ":   twice,
+	} {
+		spec, err := proto.Marshal(&protocol.EntitySpec{Proto: set})
+		require.NoError(t, err)
+		s := damaged{Store: memory.New(), descriptors: spec, none: true}
+		_, err = s.Append(t.Context(), store.Append{Key: store.Key{Type: "cart", ID: "jo"}, Events: [][]byte{event}, OpID: store.OpID(uuid.New())})
+		require.NoError(t, err)
+		output, hints, err := look(t, s, entity)
+		require.NoError(t, err)
+		require.Contains(t, output, `"base64":"eA=="`)
+		require.Contains(t, hints, want)
+		require.Contains(t, hints, "type.googleapis.com/a.\ufffd[2J is shown in base64: ")
+		require.NotContains(t, hints, "\x1b")
+	}
 }
 
 // A closed output ends it.

@@ -5,12 +5,15 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -33,25 +36,41 @@ type decoder struct {
 	unknown func(typeURL string, why error)
 }
 
-// newDecoder returns a decoder for what a user function has stored.
+// newDecoder returns a decoder for what a user function has stored. If the error says what is
+// wrong with the descriptors, the decoder knows no messages.
 func newDecoder(spec *protocol.EntitySpec, unknown func(string, error)) (*decoder, error) {
+	d := &decoder{types: dynamicpb.NewTypes(new(protoregistry.Files)), unknown: unknown}
 	var set descriptorpb.FileDescriptorSet
 	if err := (proto.UnmarshalOptions{}).Unmarshal(spec.GetProto(), &set); err != nil {
-		return nil, fmt.Errorf("decode the descriptors of the service: %w", err)
+		return d, fmt.Errorf("decode the descriptors of the service: %w", err)
 	}
 	byName := map[string]*descriptorpb.FileDescriptorProto{} // of several, the last one counts
 	for _, file := range set.GetFile() {
 		byName[file.GetName()] = file
 	}
-	set.File = set.GetFile()[:0]
-	for _, file := range byName {
-		set.File = append(set.File, file)
-	}
+	addWellKnown(byName)
+	set.File = slices.Collect(maps.Values(byName))
 	files, err := protodesc.FileOptions{AllowUnresolvable: true}.NewFiles(&set)
 	if err != nil {
-		return nil, fmt.Errorf("link the descriptors of the service: %w", err)
+		return d, fmt.Errorf("link the descriptors of the service: %w", err)
 	}
-	return &decoder{types: dynamicpb.NewTypes(files), unknown: unknown}, nil
+	d.types = dynamicpb.NewTypes(files)
+	return d, nil
+}
+
+// addWellKnown adds the files of protobuf itself that others import. Not every user function
+// sends them, and JSON has forms of its own for their types.
+func addWellKnown(byName map[string]*descriptorpb.FileDescriptorProto) {
+	for _, file := range slices.Collect(maps.Values(byName)) {
+		for _, name := range file.GetDependency() {
+			if byName[name] != nil || !strings.HasPrefix(name, "google/protobuf/") {
+				continue
+			}
+			if known, err := protoregistry.GlobalFiles.FindFileByPath(name); err == nil {
+				byName[name] = protodesc.ToFileDescriptorProto(known)
+			}
+		}
+	}
 }
 
 // encoded returns the payload of an encoded google.protobuf.Any.
@@ -95,8 +114,13 @@ func (d *decoder) json(stored *anypb.Any) (json.RawMessage, error) {
 }
 
 // message returns a protobuf message in its canonical form, with the fields that are not set.
-func (d *decoder) message(stored *anypb.Any) (json.RawMessage, error) {
+func (d *decoder) message(stored *anypb.Any) (_ json.RawMessage, err error) {
 	name := protoreflect.FullName(entity.StoredName(stored.GetTypeUrl()))
+	defer func() { // protojson panics if a type of google.protobuf is not what everybody knows
+		if recover() != nil {
+			err = fmt.Errorf("the descriptors that the service has sent for %s are incomplete or contradict protobuf's own", name)
+		}
+	}()
 	typ, err := d.types.FindMessageByName(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not among the descriptors that the service has sent; a file that it sends must have it, or import the one that has", name)

@@ -50,6 +50,61 @@ func FuzzDecoder_Payload(f *testing.F) {
 	})
 }
 
+// A file may import what was not sent, or have types of protobuf that are none.
+func TestDecoder_LivesWithDescriptorsOfOthers(t *testing.T) {
+	t.Parallel()
+	message := func(name string, fields ...*descriptorpb.FieldDescriptorProto) *descriptorpb.DescriptorProto {
+		return &descriptorpb.DescriptorProto{Name: &name, Field: fields}
+	}
+	field := func(typ descriptorpb.FieldDescriptorProto_Type, name string) *descriptorpb.FieldDescriptorProto {
+		f := &descriptorpb.FieldDescriptorProto{
+			Name: new("f"), Number: new(int32(1)), Type: &typ, Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+		}
+		if name != "" {
+			f.TypeName = &name
+		}
+		return f
+	}
+	of := func(dependency, typeName string) *descriptorpb.FileDescriptorProto {
+		return &descriptorpb.FileDescriptorProto{
+			Name: new("a.proto"), Package: new("a"), Syntax: new("proto3"), Dependency: []string{dependency},
+			MessageType: []*descriptorpb.DescriptorProto{message("A", field(descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, typeName))},
+		}
+	}
+	timestamp := "google/protobuf/timestamp.proto"
+	tests := map[string]struct {
+		files []*descriptorpb.FileDescriptorProto
+		want  string // "" for one that cannot be shown
+	}{
+		"a file of protobuf is missing":  {[]*descriptorpb.FileDescriptorProto{of(timestamp, ".google.protobuf.Timestamp")}, `{"f":"1970-01-01T00:00:01Z"}`},
+		"another file is missing":        {[]*descriptorpb.FileDescriptorProto{of("b.proto", ".b.B")}, `{"f":{}}`},
+		"the file of a type is not that": {[]*descriptorpb.FileDescriptorProto{of("b.proto", ".google.protobuf.Timestamp")}, ""},
+		"a type of protobuf is another": {[]*descriptorpb.FileDescriptorProto{
+			of(timestamp, ".google.protobuf.Timestamp"),
+			{
+				Name: new(timestamp), Package: new("google.protobuf"), Syntax: new("proto3"),
+				MessageType: []*descriptorpb.DescriptorProto{message("Timestamp", field(descriptorpb.FieldDescriptorProto_TYPE_BYTES, ""))},
+			},
+		}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			set, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: tt.files})
+			require.NoError(t, err)
+			complaints := 0
+			d, err := newDecoder(&protocol.EntitySpec{Proto: set}, func(string, error) { complaints++ })
+			require.NoError(t, err)
+			got := d.payload(&anypb.Any{TypeUrl: "type.googleapis.com/a.A", Value: []byte("\x0a\x02\x08\x01")})
+			require.Equal(t, tt.want, string(got.Data))
+			if tt.want == "" {
+				require.Equal(t, 1, complaints)
+				require.Equal(t, "CgIIAQ==", got.Base64)
+			}
+		})
+	}
+}
+
 func FuzzNewDecoder(f *testing.F) {
 	f.Add([]byte("\x0a\x02\x0a\x00"))
 	f.Add([]byte("\x0a\x05\x0a\x03a.p"))
