@@ -66,6 +66,7 @@ func (r *received) Decode(tag byte, field []byte, entityID string) bool {
 
 // readInit decodes an init message if it has a set.
 func (r *received) readInit(data []byte) bool {
+	r.init.ServiceName, r.init.EntityId = "", "" // of an earlier message, and left out if they are empty
 	found := false
 	for len(data) > 0 {
 		field, n := protowire.ConsumeBytes(data[1:])

@@ -121,6 +121,7 @@ func TestReceived_DecodesWhatProxiesSend(t *testing.T) {
 		"the delta of a set":              {delta(set), true},
 		"the delta of something else":     {delta(gcounterDelta(1)), false},
 		"an init message with a set":      {init(set), true},
+		"one that names nothing":          {&crdtpb.CrdtStreamIn{Message: &crdtpb.CrdtStreamIn_Init{Init: &crdtpb.CrdtInit{Delta: set}}}, true},
 		"an init message without a value": {init(nil), false},
 		"one with something else":         {init(gcounterDelta(1)), false},
 		"a command":                       {command, false},
