@@ -140,6 +140,19 @@ func TestLaws_FindWhatAValueEntityLoses(t *testing.T) {
 	}
 }
 
+// A law that is switched off does not hide the others.
+func TestLaws_HoldWithoutTheOthers(t *testing.T) {
+	t.Parallel()
+	add := func(p *panel, product string) error {
+		p.added++ // breaks LawState from the first command on
+		if product == "c" {
+			p.Update(settings{draft: product})
+		}
+		return nil
+	}
+	require.Contains(t, usePanel(t, add, testkit.LawState), `panel "p1": after AddItem, draft is "c" in memory, but "" when the state is loaded.`)
+}
+
 // careless is a value entity that changes its state, and forgets to update it.
 type careless struct {
 	valueentity.Base[*domain.Cart]

@@ -81,7 +81,7 @@ func (s *valueSession) check(live component.Value, o *Outcome) {
 		s.violatedf(LawPayload, "what is stored after %s cannot be loaded: %v. The entity is lost once it has left memory.", o.command(), err)
 		return
 	}
-	if d := diff(live.Instance(), other.Instance()); d != nil {
+	if d := diff(live.Instance(), other.Instance()); d != nil && s.kit.laws.inForce(LawState) {
 		s.broken = true
 		s.violatedf(LawState, "after %s, %s is %s in memory, but %s when the entity is loaded. "+
 			"The difference is lost when the entity leaves memory. Keep everything in the state that Update stores. %s",
@@ -89,7 +89,7 @@ func (s *valueSession) check(live component.Value, o *Outcome) {
 	}
 	inMemory, _ := live.State()
 	loaded, exists := other.State()
-	if d := diff(inMemory, loaded); d != nil && exists {
+	if d := diff(inMemory, loaded); d != nil && exists && s.kit.laws.inForce(LawPayload) {
 		s.broken = true
 		s.violatedf(LawPayload, "after %s, %s is %s in memory, but %s when the state is loaded. "+
 			"It is lost when the entity leaves memory. %s", o.command(), orTheValue(d.path), d.left, d.right, payloadHint(inMemory))
