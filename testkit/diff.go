@@ -38,13 +38,18 @@ type difference struct {
 // not from empty slices and maps.
 func diff(left, right any) *difference {
 	d := differ{seen: map[visit]bool{}}
+	if d.values(reflect.ValueOf(left), reflect.ValueOf(right)) == nil {
+		return nil
+	}
+	d = differ{seen: map[visit]bool{}, sorted: true} // so that the first one is the same each time
 	return d.values(reflect.ValueOf(left), reflect.ValueOf(right))
 }
 
 type differ struct {
 	at     []segment // where it is, from the values themselves on
 	seen   map[visit]bool
-	goOn   bool   // from a field that differs to the next one
+	sorted bool   // keys of maps; that takes time
+	goOn   bool   // from a field or a key that differs to the next one
 	shared []part // maps that both values have
 }
 
@@ -68,10 +73,19 @@ func sharedMaps(left, right any) []part {
 	return d.shared
 }
 
-// visit is a pair of pointers that is compared, or has been without finding a difference.
+// visit is a pair of pointers, or of maps, that is compared, or has been. Each is compared once,
+// as a difference ends it all.
 type visit struct {
 	left, right unsafe.Pointer
 	typ         reflect.Type
+}
+
+// visited reports whether a pair was visited before, and from now on it was.
+func (d *differ) visited(left, right reflect.Value) bool {
+	v := visit{left.UnsafePointer(), right.UnsafePointer(), left.Type()}
+	before := d.seen[v]
+	d.seen[v] = true
+	return before
 }
 
 // path returns the steps so far as text. There are many, and it is seldom asked for.
@@ -154,16 +168,10 @@ func (d *differ) pointers(left, right reflect.Value) *difference {
 	if l := messageOf(left); l != nil {
 		return d.messages(l, messageOf(right))
 	}
-	v := visit{left.UnsafePointer(), right.UnsafePointer(), left.Type()}
-	if d.seen[v] {
+	if d.visited(left, right) {
 		return nil
 	}
-	d.seen[v] = true
-	found := d.values(left.Elem(), right.Elem())
-	if found != nil {
-		delete(d.seen, v)
-	}
-	return found
+	return d.values(left.Elem(), right.Elem())
 }
 
 // messageOf returns the message that a pointer points to, or nil. A struct that embeds one has
@@ -247,21 +255,24 @@ func (d *differ) maps(left, right reflect.Value) *difference {
 		}
 		return nil
 	}
+	if d.visited(left, right) {
+		return nil
+	}
 	keys := left.MapKeys()
 	for _, key := range right.MapKeys() {
 		if !left.MapIndex(key).IsValid() {
 			keys = append(keys, key)
 		}
 	}
-	compare := func(key reflect.Value) *difference {
-		return d.part(segment{key: key}, left.MapIndex(key), right.MapIndex(key))
+	if d.sorted {
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(text(a), text(b)) })
 	}
-	same := func(key reflect.Value) bool { return compare(key) == nil }
-	if keys = slices.DeleteFunc(keys, same); len(keys) == 0 {
-		return nil
+	for _, key := range keys {
+		if found := d.part(segment{key: key}, left.MapIndex(key), right.MapIndex(key)); found != nil && !d.goOn {
+			return found
+		}
 	}
-	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(text(a), text(b)) })
-	return compare(keys[0])
+	return nil
 }
 
 func (d *differ) lists(left, right reflect.Value) *difference {

@@ -1,6 +1,7 @@
 package testkit
 
 import (
+	"maps"
 	"math"
 	"strconv"
 	"strings"
@@ -231,4 +232,54 @@ func BenchmarkDiff(b *testing.B) {
 			b.Fatal("they are the same")
 		}
 	}
+}
+
+// A person knows everybody, so that there are many ways from one to another.
+type person struct {
+	name  string
+	knows map[string]*person
+}
+
+func people(first string) map[string]*person {
+	all := map[string]*person{}
+	for i := range 50 {
+		all[strconv.Itoa(i)] = &person{name: "somebody", knows: all}
+	}
+	all["0"].name = first
+	for _, p := range all {
+		p.knows = maps.Clone(all)
+	}
+	return all
+}
+
+func TestDiff_ComparesEachPairOnce(t *testing.T) {
+	t.Parallel()
+	t.Run("graph", func(t *testing.T) { // has more simple paths than can be counted
+		t.Parallel()
+		for range 10 { // whatever the order of the maps
+			require.Equal(t, &difference{`["0"].name`, `"a"`, `"b"`}, diff(people("a"), people("b")))
+		}
+		require.Nil(t, diff(people("a"), people("a")))
+	})
+	t.Run("maps in maps", func(t *testing.T) {
+		t.Parallel()
+		nested := func(leaf string) (value any) {
+			value = leaf
+			for range 100 {
+				value = map[string]any{"a": value}
+			}
+			return value
+		}
+		require.Equal(t, &difference{strings.Repeat(`["a"]`, 100), `"x"`, `"y"`}, diff(nested("x"), nested("y")))
+	})
+	t.Run("a map that contains itself", func(t *testing.T) {
+		t.Parallel()
+		loop := func(leaf string) map[string]any {
+			m := map[string]any{"leaf": leaf}
+			m["self"] = m
+			return m
+		}
+		require.Nil(t, diff(loop("x"), loop("x")))
+		require.Equal(t, &difference{`["leaf"]`, `"x"`, `"y"`}, diff(loop("x"), loop("y")))
+	})
 }
