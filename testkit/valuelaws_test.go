@@ -18,8 +18,11 @@ import (
 // settings are a state with a field that JSON does not keep.
 type settings struct {
 	Products []string `json:"products"`
+	Prices   *prices  `json:"prices"`
 	draft    string
 }
+
+type prices struct{ Of map[string]int }
 
 // panel is a value entity whose AddItem does what a test wants.
 type panel struct {
@@ -58,7 +61,7 @@ func usePanel(t *testing.T, add func(p *panel, product string) error, off ...tes
 func TestLaws_FindWhatAValueEntityLoses(t *testing.T) {
 	t.Parallel()
 	update := func(p *panel, product string) {
-		p.Update(settings{Products: append(p.State().Products, product)})
+		p.Update(settings{Products: append(p.State().Products, product), Prices: &prices{}})
 	}
 	tests := map[string]struct {
 		add  func(p *panel, product string) error
@@ -133,6 +136,17 @@ func TestLaws_FindWhatAValueEntityLoses(t *testing.T) {
 				return nil
 			}
 			update(p, product)
+			return nil
+		},
+		"a map is made to look into it": func(p *panel, product string) error {
+			if product == "a" {
+				update(p, product)
+				return nil
+			}
+			state := p.State()
+			if state.Prices.Of == nil {
+				state.Prices.Of = map[string]int{}
+			}
 			return nil
 		},
 	} {

@@ -20,7 +20,9 @@ type valueSession struct {
 
 func newValueSession(l *link, probe *component.Probe) *valueSession {
 	s := &valueSession{entitySession: newEntitySession(l, probe)}
-	probe.Discarded = func() { s.discarded = true }
+	probe.Discarded = func(changed, state any) { // by its bytes, which tell nil from empty
+		s.discarded = diff(changed, state) != nil
+	}
 	return s
 }
 

@@ -117,12 +117,16 @@ func (m *memory[V]) forget(scratch []byte) ([]byte, error) {
 		if err == nil && bytes.Equal(encoded[begin:], m.stored.GetValue()) {
 			return encoded, nil
 		}
-		if m.probe != nil {
-			m.probe.Discarded()
-		}
 	}
-	if err := m.restore(); err != nil || m.canonical {
+	changed := m.value
+	if err := m.restore(); err != nil {
 		return scratch, err
+	}
+	if m.canonical {
+		if m.probe != nil {
+			m.probe.Discarded(changed, m.value)
+		}
+		return scratch, nil
 	}
 	encoded, err := m.codec.Append(scratch, m.value)
 	if err != nil {

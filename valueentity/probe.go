@@ -59,7 +59,7 @@ func (m *memory[V]) observeCreated() {
 	}
 	empty, _ := m.codec.Append(nil, m.codec.New()) // an error is one of the next line as well
 	if now, err := m.codec.Append(nil, m.value); err != nil || !bytes.Equal(now, empty) {
-		m.probe.Discarded()
+		m.probe.Discarded(m.value, m.codec.New())
 	}
 }
 

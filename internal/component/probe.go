@@ -24,8 +24,8 @@ type Probe struct {
 	// time.
 	Misused func(text string)
 	// Discarded is called when a change that a handler has made in place was undone, because it
-	// did not say that it is to be stored.
-	Discarded func()
+	// did not say that it is to be stored. It gets the state with the change, and without.
+	Discarded func(changed, state any)
 }
 
 type probeKey struct{}
