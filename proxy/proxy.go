@@ -163,7 +163,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	var config net.ListenConfig
 	lis, err := config.Listen(ctx, "tcp", addr)
 	if err != nil {
-		return fmt.Errorf("proxy: listen for clients: %w", err)
+		return fmt.Errorf("proxy: listen for clients: %w; the field Addr, %q, sets where", err, addr)
 	}
 	return p.Serve(ctx, lis)
 }

@@ -271,6 +271,7 @@ func TestProxy_RefusesToStart(t *testing.T) {
 		t.Parallel()
 		p := &proxy.Proxy{UserFunction: proxy.Embed(scripted.New(t)), Addr: "nowhere:-1"}
 		require.ErrorContains(t, p.Run(ctx), "proxy: listen for clients")
+		require.ErrorContains(t, p.Run(ctx), `the field Addr, "nowhere:-1", sets where`)
 	})
 }
 

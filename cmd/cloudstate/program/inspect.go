@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -82,7 +83,10 @@ func newInspect(env Environment) *cobra.Command {
 
 func (i *inspectCommand) run(ctx context.Context, args []string) (err error) {
 	reader, err := sqlite.OpenReader(ctx, i.store.file())
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("open the store: %w; --store sets another file", err)
+	case err != nil:
 		return fmt.Errorf("open the store: %w", err)
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()

@@ -70,7 +70,7 @@ func TestInspect_SaysWhatIsWrong(t *testing.T) {
 		code int
 		want string
 	}{
-		"no file":           {[]string{"--store", "sqlite:" + filepath.Join(dir, "none.db")}, program.ExitFailure, "none.db"},
+		"no file":           {[]string{"--store", "sqlite:" + filepath.Join(dir, "none.db")}, program.ExitFailure, "none.db: no such file or directory; --store sets another file"},
 		"another file":      {[]string{"--store", "sqlite:" + text}, program.ExitFailure, text},
 		"an unknown type":   {[]string{"--store", "sqlite:" + empty, "cart"}, program.ExitFailure, `there is no type of entities "cart": the store is empty`},
 		"a store in memory": {[]string{"--store", "memory"}, program.ExitUsage, "want --store sqlite:FILE"},

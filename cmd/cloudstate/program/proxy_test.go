@@ -65,7 +65,7 @@ func TestProxy_SaysThatTheUserFunctionCannotBeReached(t *testing.T) {
 	lis := listen(t)
 	require.NoError(t, lis.Close())
 	p := startProxy(t, "--user-function", lis.Addr().String())
-	record := p.log.wait("the user function did not answer; trying again")
+	record := p.log.wait("the user function did not answer; trying again until it runs")
 	require.NotNil(t, record, "%v", p.log.all())
 	require.Contains(t, record["error"], lis.Addr().String())
 

@@ -12,6 +12,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/cloudstate-go/cloudstate/proxy/internal/spec"
 )
 
 // Limits of HTTP.
@@ -78,8 +80,21 @@ func (s *Server) serveRules(out *output, r *http.Request) {
 		out.Header().Set("Allow", strings.Join(allowed, ", "))
 		out.text(http.StatusMethodNotAllowed, fmt.Sprintf("Method Not Allowed: %s %s; want %s", r.Method, path, strings.Join(allowed, " or ")))
 	default:
-		out.text(http.StatusNotFound, fmt.Sprintf("Not Found: no method has an HTTP rule for %s %s, and none has that name", r.Method, path))
+		out.text(http.StatusNotFound, "Not Found: "+notFound(current.spec, r.Method, path))
 	}
+}
+
+// notFound says why nothing is at a path: a method with a rule is not called by its name.
+func notFound(published *spec.Spec, verb, path string) string {
+	method := published.MethodByPath(path)
+	if method == nil {
+		return fmt.Sprintf("no method has an HTTP rule for %s %s, and none has that name", verb, path)
+	}
+	var ways []string
+	for _, binding := range method.Bindings {
+		ways = append(ways, binding.Verb+" "+binding.Path.String())
+	}
+	return fmt.Sprintf("%s has an HTTP rule, and is not called by its name; want %s", path[1:], strings.Join(ways, " or "))
 }
 
 // enter counts a request that begins, unless the server is draining. Its context also ends

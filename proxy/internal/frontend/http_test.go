@@ -107,7 +107,7 @@ func TestHTTP_RuleTakesThePlaceOfTheDefaultRoute(t *testing.T) {
 	t.Parallel()
 	n := startShop(t, unused)
 	r := n.post(t, "/"+shoppingCart+"/AddItem", `{"userId":"u1"}`)
-	r.require(t, http.StatusNotFound, plain, "Not Found: no method has an HTTP rule for POST /"+shoppingCart+"/AddItem, and none has that name")
+	r.require(t, http.StatusNotFound, plain, "Not Found: "+shoppingCart+"/AddItem has an HTTP rule, and is not called by its name; want POST /cart/{user_id}/items/add")
 }
 
 // P-176: path variables override what is in the body.

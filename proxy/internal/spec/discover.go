@@ -89,7 +89,7 @@ func (c Config) ask(ctx context.Context, client protocol.EntityDiscoveryClient) 
 		}
 		delay := pauses.Delay(attempt)
 		if ctx.Err() == nil {
-			c.Logger.LogAttrs(ctx, slog.LevelWarn, "the user function did not answer; trying again",
+			c.Logger.LogAttrs(ctx, slog.LevelWarn, "the user function did not answer; trying again until it runs",
 				slog.Any("error", err), slog.Duration("delay", delay))
 		}
 		if backoff.Sleep(ctx, delay) != nil {

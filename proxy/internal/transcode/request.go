@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"mime"
@@ -77,6 +78,9 @@ func (t *Transcoder) body(into protoreflect.Message, r Request) error {
 // json reads a message from JSON.
 func (t *Transcoder) json(into protoreflect.Message, data []byte) error {
 	if err := t.parse.Unmarshal(data, into.Interface()); err != nil {
+		if len(bytes.TrimSpace(data)) == 0 {
+			return fmt.Errorf("the body is empty, want the JSON of %s; send {} for one without fields", into.Descriptor().FullName())
+		}
 		return fmt.Errorf("the body is not the JSON of %s: %s", into.Descriptor().FullName(), because(err))
 	}
 	return nil

@@ -187,7 +187,7 @@ func TestRequest_Mistakes(t *testing.T) {
 		"a broken content type":    {echo, "application/json; =", "{}", `the content type is "application/json; =", want application/json`},
 		"the same, of a field":     {"PUT /values/x", "text/plain", "{}", `the content type is "text/plain", want application/json`},
 		"the same, of a number":    {"PUT /values/x/long", "text/plain", "1", `the content type is "text/plain", want application/json`},
-		"no JSON":                  {echo, jsonType, "", "the body is not the JSON of webtest.Everything: syntax error (line 1:1): unexpected token "},
+		"no JSON":                  {echo, jsonType, " \n", "the body is empty, want the JSON of webtest.Everything; send {} for one without fields"},
 		"invalid JSON":             {echo, jsonType, `{"aString":}`, "the body is not the JSON of webtest.Everything: syntax error (line 1:12): unexpected token }"},
 		"more than JSON":           {echo, jsonType, `{} {}`, "the body is not the JSON of webtest.Everything: syntax error (line 1:4): unexpected token {"},
 		"an unknown field":         {echo, jsonType, `{"other":1}`, `the body is not the JSON of webtest.Everything: (line 1:2): unknown field "other"`},
