@@ -129,7 +129,7 @@ func (g *goldens) record(t *testing.T, script func(t *testing.T, kit *Kit)) stri
 func (g *goldens) next() string {
 	for n := len(g.names) + 1; ; n++ {
 		name := filepath.Join(filepath.Dir(g.pattern), strings.Replace(filepath.Base(g.pattern), "*", fmt.Sprint(n), 1))
-		if _, err := os.Stat(name); os.IsNotExist(err) {
+		if _, err := os.Stat(name); err != nil { // another reason than that there is none, writing finds out
 			return name
 		}
 	}

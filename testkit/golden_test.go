@@ -232,6 +232,7 @@ func TestGolden_SaysWhatIsWrong(t *testing.T) {
 		"broken1.json: it is no golden file: it has no entities":       {dir + "/broken1*.json", shop},
 		`broken2.json: it is no golden file: json: unknown field`:      {dir + "/broken2*.json", shop},
 		"the script does not end with a command that shows what is st": {dir + "/none*.json", blind},
+		"broken0.json: not a directory":                                {dir + "/broken0.json/*.json", shop},
 	} {
 		problems := testkit.GoldenProblems(t, true, tt.pattern, tt.script, firstVersion())
 		require.Len(t, problems, 1)
