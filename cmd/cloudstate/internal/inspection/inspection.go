@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/proto"
 
@@ -46,7 +48,7 @@ func New(ctx context.Context, source Source, output io.Writer, hint func(string)
 	if encoded == nil {
 		hint("The store has no descriptors, so messages cannot be shown: no proxy has kept any.")
 	}
-	i := &Inspector{source: source, spec: &protocol.EntitySpec{}, output: json.NewEncoder(output)}
+	i := &Inspector{source: source, spec: &protocol.EntitySpec{}, output: json.NewEncoder(lines{output})}
 	i.output.SetEscapeHTML(false)
 	if err := (proto.UnmarshalOptions{}).Unmarshal(encoded, i.spec); err != nil {
 		return nil, fmt.Errorf("decode the descriptors in the store: %w", err)
@@ -72,6 +74,30 @@ func printable(text string) string {
 		}
 		return unicode.ReplacementChar
 	}, text)
+}
+
+// Lines writes JSON, which may have anything in its strings: clients choose the ids of entities.
+// What a terminal might obey is escaped, so that the JSON still has the same meaning.
+type lines struct{ to io.Writer }
+
+// Write writes whole lines.
+func (l lines) Write(text []byte) (int, error) {
+	var escaped []byte
+	for _, r := range string(text) { // outside of strings, and below DEL, JSON is harmless
+		switch {
+		case r < '\x7f' || unicode.IsPrint(r):
+			escaped = utf8.AppendRune(escaped, r)
+		case r > '\uffff':
+			high, low := utf16.EncodeRune(r)
+			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)
+		default:
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		}
+	}
+	if _, err := l.to.Write(escaped); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // A Range is a part of a list. The zero value is all of it.

@@ -3,6 +3,7 @@ package inspection_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"iter"
@@ -388,4 +389,27 @@ func TestInspector_EndsWithItsOutput(t *testing.T) {
 		require.ErrorIs(t, inspector.Entities(t.Context(), "account", inspection.Range{}), os.ErrClosed)
 		require.ErrorIs(t, inspector.Entity(t.Context(), "shopping-cart", "jo", inspection.Range{}), os.ErrClosed)
 	})
+}
+
+// Clients choose ids, with which they could control the terminal of who looks at them: C1 controls
+// are not escaped in JSON, nor is what turns the direction of text.
+func TestInspector_EscapesWhatATerminalMightObey(t *testing.T) {
+	t.Parallel()
+	id := "jo é\x1b[2J\u007f\u009b2J\u202e\U000e0001😀"
+	s := &shop{Store: memory.New(), t: t}
+	_, err := s.Append(t.Context(), store.Append{Key: store.Key{Type: "cart", ID: id}, Events: [][]byte{encode(t, packed(t, id))}, OpID: store.OpID(uuid.New())})
+	require.NoError(t, err)
+	for _, show := range []func(*inspection.Inspector) error{
+		func(i *inspection.Inspector) error { return i.Entities(t.Context(), "cart", inspection.Range{}) },
+		func(i *inspection.Inspector) error { return i.Entity(t.Context(), "cart", id, inspection.Range{}) },
+	} {
+		output, _, err := look(t, s, show)
+		require.NoError(t, err)
+		require.Contains(t, output, `"jo é\u001b[2J\u007f\u009b2J\u202e\udb40\udc01😀"`)
+		require.True(t, json.Valid([]byte(output)))
+	}
+	_, _, err = look(t, s, func(i *inspection.Inspector) error {
+		return i.Entity(t.Context(), "cart", "\u009b", inspection.Range{})
+	})
+	require.EqualError(t, err, `there is no entity "\u009b" of type "cart" in the store`)
 }
