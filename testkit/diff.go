@@ -211,6 +211,11 @@ func (d *differ) structs(left, right reflect.Value) *difference {
 		if r, ok := reflect.TypeAssert[*sync.Map](right.Addr()); ok {
 			return d.values(reflect.ValueOf(plainMap(l)), reflect.ValueOf(plainMap(r)))
 		}
+	case *sync.Pool:
+		return nil // it may forget what it has at any time
+	}
+	if isAtomicPointer(typ) {
+		return d.values(load(left), load(right))
 	}
 	if l := messageOf(left.Addr()); l != nil {
 		return d.messages(l, messageOf(right.Addr()))
@@ -238,6 +243,16 @@ func plainMap(m *sync.Map) map[any]any {
 		return true
 	})
 	return plain
+}
+
+// isAtomicPointer reports whether a type is an atomic.Pointer, whose field has no type.
+func isAtomicPointer(typ reflect.Type) bool {
+	return typ.PkgPath() == "sync/atomic" && strings.HasPrefix(typ.Name(), "Pointer[")
+}
+
+// load returns what an atomic.Pointer holds.
+func load(pointer reflect.Value) reflect.Value {
+	return pointer.Addr().MethodByName("Load").Call(nil)[0]
 }
 
 // isBase reports whether a type is the Base of one of the kinds.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -282,4 +283,34 @@ func TestDiff_ComparesEachPairOnce(t *testing.T) {
 		require.Nil(t, diff(loop("x"), loop("x")))
 		require.Equal(t, &difference{`["leaf"]`, `"x"`, `"y"`}, diff(loop("x"), loop("y")))
 	})
+}
+
+func TestDiff_KnowsWhatIsSynchronised(t *testing.T) {
+	t.Parallel()
+	type counters struct {
+		n    atomic.Int32
+		last atomic.Pointer[point]
+		any  atomic.Value
+		pool sync.Pool
+	}
+	counted := func() *counters {
+		c := &counters{}
+		c.n.Add(1)
+		c.last.Store(&point{X: 1})
+		c.any.Store(point{Y: 1})
+		return c
+	}
+	one := counted()
+	one.pool.Put(new(point))
+	require.Nil(t, diff(one, counted()), "a pool has no state")
+	for want, change := range map[string]func(c *counters){
+		"n.v":     func(c *counters) { c.n.Add(1) },
+		"last.X":  func(c *counters) { c.last.Load().X++ },
+		"last":    func(c *counters) { c.last.Store(nil) },
+		"any.v.Y": func(c *counters) { c.any.Store(point{Y: 2}) },
+	} {
+		other := counted()
+		change(other)
+		require.Equal(t, want, diff(one, other).path)
+	}
 }
