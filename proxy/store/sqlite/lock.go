@@ -44,7 +44,7 @@ func acquire(f file) (*lock, error) {
 // release gives the lock back. The side file stays: removing it would race with somebody
 // who has opened it already, and is about to lock it.
 func (l *lock) release() error {
-	return l.side.Close()
+	return errors.Join(unlock(l.side), l.side.Close())
 }
 
 // writeOwner notes who has the lock, for the message that another process gets.

@@ -21,3 +21,9 @@ func tryLock(f *os.File) error {
 		}
 	}
 }
+
+// unlock ends a lock. Closing the file would not do: a process that is being started has it
+// open, too, for a moment.
+func unlock(f *os.File) error {
+	return unix.Flock(int(f.Fd()), unix.LOCK_UN)
+}
