@@ -50,11 +50,11 @@
 //
 // # Stores
 //
-// Without a [store.Journal] and [store.Values], events and states are kept in memory,
-// and forgotten when the process ends. CRDTs are kept by the proxies of a cluster for each
-// other, and if there are [store.Replicas], when none of these runs. Package store says what
-// a store must promise.
-// [store.Descriptors] are for tools that look into a store.
+// Without a [store.Journal], events and states are kept in memory, and forgotten when the
+// process ends. A Journal that is also a [store.Values] keeps states of value entities, and one
+// that is a [store.Descriptors] what tools need to look into it; fields of the Proxy name others.
+// CRDTs are kept by the proxies of a cluster for each other, and if there are
+// [store.Replicas], when none of these runs. Package store says what a store must promise.
 //
 // # Events
 //

@@ -44,8 +44,8 @@ type Proxy struct {
 	// not closed by the proxy.
 	Journal store.Journal
 
-	// Values keeps the states of value entities. Nil means in memory, whatever Journal
-	// is: a store that is both is set in both fields. It is not closed by the proxy.
+	// Values keeps the states of value entities. Nil means Journal, if it does that, and in
+	// memory if it does not. It is not closed by the proxy.
 	Values store.Values
 
 	// Replicas keeps CRDT entities when the proxy stops. They are read when it starts, and a
@@ -58,8 +58,8 @@ type Proxy struct {
 	Replicas store.Replicas
 
 	// Descriptors keeps what the user function says of itself, so that tools can show what is
-	// stored when it does not run. Nil means that it is not kept. It is not closed by the
-	// proxy.
+	// stored when it does not run. Nil means Journal, if it does that; if it does not, they
+	// are not kept. It is not closed by the proxy.
 	Descriptors store.Descriptors
 
 	// Eventing says how methods get events, and where their replies are published. It works
@@ -297,11 +297,23 @@ func (p *Proxy) journal() store.Journal {
 	return p.Journal
 }
 
-func (p *Proxy) values() store.Values {
-	if p.Values == nil {
-		return memory.New()
+func (p *Proxy) values(journal store.Journal) store.Values {
+	if p.Values != nil {
+		return p.Values
 	}
-	return p.Values
+	if values, ok := journal.(store.Values); ok {
+		return values
+	}
+	return memory.New()
+}
+
+// descriptors returns nil if nothing keeps them.
+func (p *Proxy) descriptors(journal store.Journal) store.Descriptors {
+	if p.Descriptors != nil {
+		return p.Descriptors
+	}
+	descriptors, _ := journal.(store.Descriptors)
+	return descriptors
 }
 
 func (p *Proxy) maxMessageSize() int { return positive(p.MaxMessageSize, defaultMaxMessageSize) }

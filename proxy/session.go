@@ -161,7 +161,7 @@ func (s *session) open(work, life context.Context) error {
 	config := entities.Config{
 		UserFunction:       s.link.conn,
 		Journal:            s.journal,
-		Values:             s.proxy.values(),
+		Values:             s.proxy.values(s.journal),
 		PassivationTimeout: positive(s.proxy.PassivationTimeout, defaultPassivationTimeout),
 		RelayTimeout:       positive(s.proxy.RelayTimeout, defaultRelayTimeout),
 		Complete:           router.Complete,
@@ -205,12 +205,13 @@ func (s *session) open(work, life context.Context) error {
 
 // keep keeps what the user function says of itself. Only tools miss it if that fails.
 func (s *session) keep(ctx context.Context, answer *protocol.EntitySpec) {
-	if s.proxy.Descriptors == nil {
+	descriptors := s.proxy.descriptors(s.journal)
+	if descriptors == nil {
 		return
 	}
 	encoded, err := proto.MarshalOptions{Deterministic: true}.Marshal(answer)
 	if err == nil {
-		err = s.proxy.Descriptors.SaveDescriptors(ctx, encoded)
+		err = descriptors.SaveDescriptors(ctx, encoded)
 	}
 	if err != nil {
 		s.logger.LogAttrs(ctx, slog.LevelWarn, "the descriptors of the user function were not kept; tools cannot show what is stored", slog.Any("error", err))

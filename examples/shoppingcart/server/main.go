@@ -77,7 +77,6 @@ func withProxy(ctx context.Context, addr, file string, logger *slog.Logger) (err
 		UserFunction: proxy.Embed(service),
 		Addr:         addr,
 		Journal:      stored,
-		Descriptors:  stored, // for "cloudstate inspect"
 		Logger:       logger,
 	}
 	go greet(ctx, p, addr, file)

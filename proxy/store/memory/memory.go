@@ -2,7 +2,7 @@
 // for tests, and for state that may be lost.
 //
 //	stored := memory.New()
-//	p := &proxy.Proxy{UserFunction: proxy.Embed(service), Journal: stored, Values: stored}
+//	p := &proxy.Proxy{UserFunction: proxy.Embed(service), Journal: stored}
 //
 // It keeps every promise of package store except durability.
 package memory

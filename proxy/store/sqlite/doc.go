@@ -5,7 +5,7 @@
 //		return err
 //	}
 //	defer stored.Close()
-//	p := &proxy.Proxy{UserFunction: proxy.Embed(service), Journal: stored, Values: stored}
+//	p := &proxy.Proxy{UserFunction: proxy.Embed(service), Journal: stored}
 //
 // SQLite is part of the program, in pure Go; nothing has to be installed.
 //
