@@ -69,6 +69,7 @@ func (f *fixture) reconnect() {
 	var err error
 	f.client, err = grpc.NewClient("passthrough:///proxy",
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithStaticStreamWindowSize(64<<10), // a window that grows with the load would take what a client does not read
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return f.dial(ctx) }))
 	require.NoError(f.t, err)
 }
